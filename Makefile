@@ -1,0 +1,35 @@
+# Short names for what the project does; each forwards to the tool that does it.
+#   ENGINE=elasticsearch make demo      opensearch (default), elasticsearch, opensearch3, elasticsearch9
+#   ENGINES=all make test               engines of the integration tests; default "opensearch elasticsearch"
+
+CARGO_PROFILE ?= release
+
+.PHONY: help build test demo bench lint fmt
+
+help:
+	@echo 'make build   the release binary, target/release/trailship'
+	@echo 'make test    every test, on real servers that it starts and stops (ENGINES=all: on four engines)'
+	@echo 'make demo    ships the sample trail through a real S3, SQS and search server (ENGINE=elasticsearch)'
+	@echo 'make bench   records per CPU-second, by step and for the whole way'
+	@echo 'make lint    format, lints and generated files, as CI checks them'
+	@echo 'make fmt     formats the code'
+
+build:
+	cargo build --release
+
+test:
+	@CARGO_PROFILE=$(CARGO_PROFILE) sh tests/run.sh
+
+demo:
+	@sh tests/demo/run.sh
+
+bench:
+	@python3 tests/bench/run.py
+
+lint:
+	cargo fmt --check
+	cargo clippy --profile $(CARGO_PROFILE) --all-targets -- -D warnings
+	python3 samples/generate.py --check
+
+fmt:
+	cargo fmt

@@ -1,0 +1,391 @@
+//! Delivery, part, receipt, verdict: counted promises whose default is "give it back".
+//!
+//! Invariants: a receipt is never cloned; `issue`, `split` and `merge` conserve the number of open records; a delivery
+//! sends exactly one verdict, when its last part and receipt are gone. Drop neither blocks nor logs.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How a record ended. There is no "failed": what failed is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The index has it.
+    Indexed,
+    /// The index had it already, by `_id`.
+    Duplicate,
+    /// A rule of the user dropped it.
+    Filtered,
+    /// It lies in the dead letter, durably, with its reason.
+    Parked,
+}
+
+/// Records of one part or delivery by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub indexed: u64,
+    pub duplicate: u64,
+    pub filtered: u64,
+    pub parked: u64,
+    /// Issued, but without outcome when the last receipt went.
+    pub lost: u64,
+}
+
+/// The end of a delivery, sent once.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The key that the source gave to [`Delivery::open`].
+    pub key: u64,
+    pub tally: Tally,
+    /// True when every record of every part has an outcome: the source may forget the delivery.
+    pub settled: bool,
+    /// Why not, when not settled; one text a part.
+    pub reasons: Vec<String>,
+}
+
+/// Records of one input by where they are; shared by all its deliveries and read by status and tests.
+///
+/// `received = indexed + duplicate + filtered + parked + returned + in_flight` at any quiet moment.
+#[derive(Debug, Default)]
+pub struct Counters {
+    received: AtomicU64,
+    indexed: AtomicU64,
+    duplicate: AtomicU64,
+    filtered: AtomicU64,
+    parked: AtomicU64,
+    returned: AtomicU64,
+    in_flight: AtomicU64,
+}
+
+/// A reading of [`Counters`], in records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Taken out of objects.
+    pub received: u64,
+    pub indexed: u64,
+    pub duplicate: u64,
+    pub filtered: u64,
+    pub parked: u64,
+    /// Given back to the source without outcome.
+    pub returned: u64,
+    pub in_flight: u64,
+}
+
+impl Counters {
+    pub fn read(&self) -> Counts {
+        Counts {
+            received: self.received.load(Relaxed),
+            indexed: self.indexed.load(Relaxed),
+            duplicate: self.duplicate.load(Relaxed),
+            filtered: self.filtered.load(Relaxed),
+            parked: self.parked.load(Relaxed),
+            returned: self.returned.load(Relaxed),
+            in_flight: self.in_flight.load(Relaxed),
+        }
+    }
+
+    fn of(&self, outcome: Outcome) -> &AtomicU64 {
+        match outcome {
+            Outcome::Indexed => &self.indexed,
+            Outcome::Duplicate => &self.duplicate,
+            Outcome::Filtered => &self.filtered,
+            Outcome::Parked => &self.parked,
+        }
+    }
+}
+
+impl Counts {
+    /// Records that are neither settled, nor given back, nor under way; 0 unless the program is wrong.
+    pub fn unbalanced(&self) -> i64 {
+        let known = self.indexed + self.duplicate + self.filtered + self.parked + self.returned + self.in_flight;
+        self.received.wrapping_sub(known).cast_signed()
+    }
+}
+
+/// One promise to a source. Holding it keeps the delivery open; [`seal`](Delivery::seal) says that all parts are named.
+pub struct Delivery(Arc<DeliveryCore>);
+
+/// One readable thing in a delivery: an object. Dropped without [`complete`](Part::complete) it is given back.
+pub struct Part(Arc<PartCore>);
+
+/// A number of records of one part that have no outcome yet. Dropped with records open, they are given back.
+pub struct Receipt {
+    part: Arc<PartCore>,
+    open: u64,
+}
+
+impl Delivery {
+    /// Opens a promise. The verdict with this `key` goes to `verdicts`.
+    pub fn open(key: u64, counters: Arc<Counters>, verdicts: UnboundedSender<Verdict>) -> Delivery {
+        Delivery(Arc::new(DeliveryCore {
+            key,
+            counters,
+            verdicts,
+            sealed: AtomicBool::new(false),
+            report: Mutex::default(),
+        }))
+    }
+
+    /// Names one more part.
+    pub fn part(&self) -> Part {
+        Part(Arc::new(PartCore {
+            delivery: Arc::clone(&self.0),
+            complete: AtomicBool::new(false),
+            report: Mutex::default(),
+        }))
+    }
+
+    /// All parts are named.
+    pub fn seal(self) {
+        self.0.sealed.store(true, Relaxed);
+    }
+
+    /// Gives the whole delivery back with a reason.
+    pub fn fail(self, reason: impl Into<String>) {
+        lock(&self.0.report).reasons.push(reason.into());
+    }
+}
+
+impl Part {
+    /// Takes responsibility for `n` more records.
+    pub fn issue(&self, n: u64) -> Receipt {
+        let counters = &self.0.delivery.counters;
+        counters.received.fetch_add(n, Relaxed);
+        counters.in_flight.fetch_add(n, Relaxed);
+        Receipt { part: Arc::clone(&self.0), open: n }
+    }
+
+    /// The true end was read.
+    pub fn complete(self) {
+        self.0.complete.store(true, Relaxed);
+    }
+
+    /// Gives the part back with a reason; records already settled stay settled.
+    pub fn fail(self, reason: impl Into<String>) {
+        lock(&self.0.report).1 = Some(reason.into());
+    }
+
+    /// True when the receipt belongs to this part, so that both can be one.
+    pub fn issued(&self, receipt: &Receipt) -> bool {
+        Arc::ptr_eq(&self.0, &receipt.part)
+    }
+}
+
+impl Receipt {
+    /// Records without outcome.
+    pub fn open(&self) -> u64 {
+        self.open
+    }
+
+    /// Gives `n` of the open records an outcome; more than are open counts as all.
+    pub fn settle(&mut self, outcome: Outcome, n: u64) {
+        let n = n.min(self.open);
+        self.open -= n;
+        let counters = &self.part.delivery.counters;
+        counters.of(outcome).fetch_add(n, Relaxed);
+        counters.in_flight.fetch_sub(n, Relaxed);
+        let tally = &mut lock(&self.part.report).0;
+        match outcome {
+            Outcome::Indexed => tally.indexed += n,
+            Outcome::Duplicate => tally.duplicate += n,
+            Outcome::Filtered => tally.filtered += n,
+            Outcome::Parked => tally.parked += n,
+        }
+    }
+
+    /// Takes `n` of the open records into a receipt of their own; more than are open counts as all.
+    pub fn split(&mut self, n: u64) -> Receipt {
+        let n = n.min(self.open);
+        self.open -= n;
+        Receipt { part: Arc::clone(&self.part), open: n }
+    }
+
+    /// Joins a receipt of the same part; gives it back when it is of another.
+    pub fn merge(&mut self, mut other: Receipt) -> Result<(), Receipt> {
+        if !Arc::ptr_eq(&self.part, &other.part) {
+            return Err(other);
+        }
+        self.open += other.open;
+        other.open = 0;
+        Ok(())
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if self.open > 0 {
+            let counters = &self.part.delivery.counters;
+            counters.returned.fetch_add(self.open, Relaxed);
+            counters.in_flight.fetch_sub(self.open, Relaxed);
+            lock(&self.part.report).0.lost += self.open;
+        }
+    }
+}
+
+struct DeliveryCore {
+    key: u64,
+    counters: Arc<Counters>,
+    verdicts: UnboundedSender<Verdict>,
+    sealed: AtomicBool,
+    report: Mutex<DeliveryReport>,
+}
+
+#[derive(Default)]
+struct DeliveryReport {
+    tally: Tally,
+    open_ended: bool,
+    reasons: Vec<String>,
+}
+
+struct PartCore {
+    delivery: Arc<DeliveryCore>,
+    complete: AtomicBool,
+    report: Mutex<(Tally, Option<String>)>,
+}
+
+impl Drop for PartCore {
+    fn drop(&mut self) {
+        let (tally, reason) = std::mem::take(&mut *lock(&self.report));
+        let mut report = lock(&self.delivery.report);
+        report.tally.indexed += tally.indexed;
+        report.tally.duplicate += tally.duplicate;
+        report.tally.filtered += tally.filtered;
+        report.tally.parked += tally.parked;
+        report.tally.lost += tally.lost;
+        report.open_ended |= !self.complete.load(Relaxed);
+        report.reasons.extend(reason);
+    }
+}
+
+impl Drop for DeliveryCore {
+    fn drop(&mut self) {
+        let DeliveryReport { tally, open_ended, reasons } = std::mem::take(&mut *lock(&self.report));
+        let settled = self.sealed.load(Relaxed) && !open_ended && tally.lost == 0 && reasons.is_empty();
+        // The source may be gone at the end of a run; then nobody waits for the verdict.
+        let _ = self.verdicts.send(Verdict { key: self.key, tally, settled, reasons });
+    }
+}
+
+/// A report must get through even while a panic unwinds, so poisoning is ignored: every update is a plain addition.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    fn open() -> (Delivery, Arc<Counters>, UnboundedReceiver<Verdict>) {
+        let counters = Arc::new(Counters::default());
+        let (sender, receiver) = unbounded_channel();
+        (Delivery::open(7, Arc::clone(&counters), sender), counters, receiver)
+    }
+
+    fn only(verdicts: &mut UnboundedReceiver<Verdict>) -> Verdict {
+        let verdict = verdicts.try_recv().unwrap();
+        assert!(verdicts.try_recv().is_err(), "one verdict only");
+        verdict
+    }
+
+    #[test]
+    fn settled_when_every_record_has_an_outcome() {
+        let (delivery, counters, mut verdicts) = open();
+        let part = delivery.part();
+        let mut receipt = part.issue(3);
+        part.complete();
+        delivery.seal();
+        receipt.settle(Outcome::Indexed, 2);
+        assert!(verdicts.try_recv().is_err(), "one record is open");
+        receipt.settle(Outcome::Parked, 1);
+        drop(receipt);
+        let verdict = only(&mut verdicts);
+        assert!(verdict.settled);
+        assert_eq!((verdict.key, verdict.tally.indexed, verdict.tally.parked), (7, 2, 1));
+        assert_eq!(counters.read().unbalanced(), 0);
+    }
+
+    #[test]
+    fn an_empty_object_settles() {
+        let (delivery, _, mut verdicts) = open();
+        delivery.part().complete();
+        delivery.seal();
+        assert!(only(&mut verdicts).settled);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_given_back() {
+        for forgotten in ["receipt", "part", "seal", "reason"] {
+            let (delivery, counters, mut verdicts) = open();
+            let part = delivery.part();
+            let mut receipt = part.issue(2);
+            receipt.settle(Outcome::Indexed, if forgotten == "receipt" { 1 } else { 2 });
+            drop(receipt);
+            match forgotten {
+                "part" => drop(part),
+                "reason" => part.fail("access denied"),
+                _ => part.complete(),
+            }
+            if forgotten == "seal" { drop(delivery) } else { delivery.seal() }
+            let verdict = only(&mut verdicts);
+            assert!(!verdict.settled, "{forgotten}");
+            assert_eq!(verdict.reasons.len(), usize::from(forgotten == "reason"));
+            assert_eq!(counters.read().unbalanced(), 0);
+            assert_eq!(counters.read().returned, u64::from(forgotten == "receipt"));
+        }
+    }
+
+    #[test]
+    fn a_panic_gives_back() {
+        let (delivery, _, mut verdicts) = open();
+        let part = delivery.part();
+        let receipt = part.issue(5);
+        part.complete();
+        delivery.seal();
+        let worker = std::thread::spawn(move || {
+            let _held = receipt;
+            std::panic::resume_unwind(Box::new("a bug"));
+        });
+        assert!(worker.join().is_err());
+        let verdict = only(&mut verdicts);
+        assert!(!verdict.settled);
+        assert_eq!(verdict.tally.lost, 5);
+    }
+
+    proptest! {
+        #[test]
+        fn any_life_ends_in_one_verdict_with_conserved_counts(steps in prop::collection::vec((0u8..5, 0u64..20), 1..60)) {
+            let (delivery, counters, mut verdicts) = open();
+            let mut parts = vec![delivery.part(), delivery.part()];
+            let mut receipts: Vec<Receipt> = Vec::new();
+            let mut issued = 0;
+            for (step, n) in steps {
+                match step {
+                    0 => {
+                        if let Some(part) = parts.get(usize::try_from(n % 2).unwrap()) {
+                            receipts.push(part.issue(n));
+                            issued += n;
+                        }
+                    }
+                    1 => if let Some(last) = receipts.last_mut() { last.settle(Outcome::Indexed, n) },
+                    2 => if let Some(mut last) = receipts.pop() { let piece = last.split(n); receipts.extend([last, piece]) },
+                    3 => if let (Some(mut a), Some(b)) = (receipts.pop(), receipts.pop()) {
+                        match a.merge(b) { Ok(()) => receipts.push(a), Err(b) => receipts.extend([a, b]) }
+                    },
+                    _ => if n == 0 { receipts.pop(); },
+                }
+            }
+            parts.drain(..).for_each(Part::complete);
+            delivery.seal();
+            drop(receipts);
+            let verdict = only(&mut verdicts);
+            let tally = verdict.tally;
+            prop_assert_eq!(tally.indexed + tally.lost, issued);
+            prop_assert_eq!(verdict.settled, tally.lost == 0);
+            let counts = counters.read();
+            prop_assert_eq!((counts.unbalanced(), counts.in_flight, counts.received), (0, 0, issued));
+        }
+    }
+}

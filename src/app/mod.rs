@@ -1,0 +1,9 @@
+//! One run: settings to inputs, mill and output; start order, end order, nothing else.
+
+mod identity;
+mod run;
+mod settings;
+
+pub use identity::{Identity, IdentityError};
+pub use run::{InputStatus, RunError, Stop, Summary, Watch, run};
+pub use settings::{CommandLine, Settings, read};

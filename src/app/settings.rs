@@ -1,0 +1,282 @@
+//! The whole configuration as one struct: each section is read by the part of the program it is about.
+
+use super::identity::Identity;
+use crate::config::{ByteSize, Config, Malformed, Period};
+use crate::ecs;
+use crate::inputs::Input;
+use crate::output::kinds::{self, Plan};
+use crate::pipeline::RecordLimits;
+use crate::record::inflate::InflateLimits;
+use crate::setup::SetupConfig;
+use crate::telemetry::log::LogSettings;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that a command needs.
+pub struct Settings {
+    pub inputs: Vec<Box<dyn Input>>,
+    pub output: Box<dyn Plan>,
+    pub setup: SetupConfig,
+    pub data: PathBuf,
+    pub logs: LogSettings,
+    pub shutdown_timeout: Duration,
+    pub flush_timeout: Duration,
+    /// Threads of the mill.
+    pub threads: usize,
+    /// `memory.budget`, bytes.
+    pub budget: usize,
+    pub limits: RecordLimits,
+    pub namespace: String,
+    mapping: MappingConfig,
+    name: String,
+}
+
+impl Settings {
+    /// What the mapper needs, with this installation's identity.
+    pub fn mapping(&self, identity: &Identity) -> ecs::Settings {
+        let name = if self.name.is_empty() { host_name() } else { self.name.clone() };
+        ecs::Settings {
+            tags: self.mapping.tags.clone(),
+            preserve_original_event: self.mapping.preserve_original_event,
+            actor_target_mapping: self.mapping.actor_target_mapping,
+            retain: self.mapping.retain.get(),
+            namespace: self.namespace.clone(),
+            agent: ecs::Agent {
+                id: identity.id.clone(),
+                name,
+                kind: "trailship".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                ephemeral_id: identity.ephemeral_id.clone(),
+            },
+            ..ecs::Settings::default()
+        }
+    }
+}
+
+/// Overrides of the command line that are no settings.
+#[derive(Debug, Clone, Default)]
+pub struct CommandLine {
+    pub data: Option<PathBuf>,
+    pub logs: Option<PathBuf>,
+    pub stderr: bool,
+    pub verbose: bool,
+    pub selectors: Vec<String>,
+}
+
+/// Reads every section; what is wrong is collected in `config`, whose [`finish`](Config::finish) reports it. `None` only
+/// when something is wrong.
+pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings> {
+    let inputs = crate::inputs::kinds::read(config);
+    let shutdown_timeout = config.value::<Period>("trailship.shutdown_timeout").unwrap_or(Period::from_secs(30));
+    let stream: DataStreamConfig = config.section("data_stream");
+    let output = kinds::read(config, &stream.namespace.0);
+    let mapping: MappingConfig = config.section("mapping");
+    let setup: SetupConfig = config.section("setup");
+    let memory: MemoryConfig = config.section("memory");
+    let limits: LimitsConfig = config.section("limits");
+    let flush: FlushConfig = config.section("flush");
+    let path: PathConfig = config.section("path");
+    let logging: LoggingConfig = config.section("logging");
+    let max_procs = config.value::<usize>("max_procs").unwrap_or(0);
+    let name = config.value::<String>("name").unwrap_or_default();
+    if memory.budget.bytes() < ByteSize::from_mib(16).bytes() {
+        config.reject("memory.budget", format!("`{}` is too little to work with", memory.budget), Some("write at least 16MiB"));
+    }
+    if limits.record_bytes.bytes() > memory.budget.bytes() / 2 {
+        config.reject("limits.record_bytes", format!("`{}` is more than half of `memory.budget`", limits.record_bytes), Some("write less, or raise `memory.budget`"));
+    }
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    Some(Settings {
+        inputs,
+        output: output?,
+        setup,
+        data: command_line.data.clone().unwrap_or(path.data),
+        logs: LogSettings {
+            level: if command_line.verbose { tracing::Level::INFO } else { logging.level.into() },
+            selectors: command_line.selectors.clone(),
+            to_stderr: command_line.stderr || logging.to_stderr,
+            folder: command_line.logs.clone().unwrap_or(path.logs),
+            json: logging.json,
+        },
+        shutdown_timeout: shutdown_timeout.get(),
+        flush_timeout: flush.timeout.get(),
+        threads: if max_procs == 0 { processors } else { max_procs.min(256) },
+        budget: memory.budget.as_usize(),
+        limits: RecordLimits {
+            inflate: InflateLimits { bytes: limits.object_bytes.bytes(), ratio: limits.inflate_ratio },
+            record: limits.record_bytes.as_usize(),
+        },
+        namespace: stream.namespace.0,
+        mapping,
+        name,
+    })
+}
+
+/// `mapping.*`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct MappingConfig {
+    tags: Vec<String>,
+    preserve_original_event: bool,
+    actor_target_mapping: bool,
+    retain: RetainMode,
+}
+
+impl Default for MappingConfig {
+    fn default() -> MappingConfig {
+        let tags = vec!["forwarded".to_owned(), "aws-cloudtrail".to_owned()];
+        MappingConfig { tags, preserve_original_event: false, actor_target_mapping: false, retain: RetainMode::default() }
+    }
+}
+
+/// `mapping.retain`, as written.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+struct RetainMode(String);
+
+impl RetainMode {
+    fn get(&self) -> ecs::Retain {
+        ecs::Retain::parse(&self.0).unwrap_or_default()
+    }
+}
+
+impl Default for RetainMode {
+    fn default() -> RetainMode {
+        RetainMode("all".to_owned())
+    }
+}
+
+impl TryFrom<String> for RetainMode {
+    type Error = Malformed;
+
+    fn try_from(text: String) -> Result<RetainMode, Malformed> {
+        if ecs::Retain::parse(&text).is_none() {
+            return Err(Malformed::new(format!("`{text}` is not a mode of retaining payloads"), "write all, flattened, keyword, minimal or none"));
+        }
+        Ok(RetainMode(text))
+    }
+}
+
+/// `data_stream.*`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct DataStreamConfig {
+    namespace: Namespace,
+}
+
+/// Last part of the data stream's name.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(try_from = "String")]
+struct Namespace(String);
+
+impl Default for Namespace {
+    fn default() -> Namespace {
+        Namespace("default".to_owned())
+    }
+}
+
+impl TryFrom<String> for Namespace {
+    type Error = Malformed;
+
+    fn try_from(text: String) -> Result<Namespace, Malformed> {
+        // What Elasticsearch allows in the name of a data stream; `-` would separate a further part.
+        let fine = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || matches!(c, '_' | '.' | '@' | '+' | '!' | '(' | ')' | '=' | '~');
+        if text.is_empty() || text.len() > 100 || !text.chars().all(fine) {
+            return Err(Malformed::new(format!("`{text}` is not a namespace"), "write lower-case letters, digits and `_`, at most 100 bytes"));
+        }
+        Ok(Namespace(text))
+    }
+}
+
+/// `memory.*`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct MemoryConfig {
+    budget: ByteSize,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> MemoryConfig {
+        MemoryConfig { budget: ByteSize::from_mib(256) }
+    }
+}
+
+/// `limits.*`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsConfig {
+    record_bytes: ByteSize,
+    object_bytes: ByteSize,
+    inflate_ratio: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> LimitsConfig {
+        LimitsConfig { record_bytes: ByteSize::from_mib(10), object_bytes: ByteSize::from_mib(16 * 1024), inflate_ratio: 500 }
+    }
+}
+
+/// `flush.*`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct FlushConfig {
+    timeout: Period,
+}
+
+impl Default for FlushConfig {
+    fn default() -> FlushConfig {
+        FlushConfig { timeout: Period::from_secs(1) }
+    }
+}
+
+/// `path.*`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct PathConfig {
+    config: PathBuf,
+    data: PathBuf,
+    logs: PathBuf,
+}
+
+impl Default for PathConfig {
+    fn default() -> PathConfig {
+        PathConfig { config: PathBuf::from("."), data: PathBuf::from("data"), logs: PathBuf::from("logs") }
+    }
+}
+
+/// `logging.*`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct LoggingConfig {
+    level: LogLevel,
+    to_stderr: bool,
+    json: bool,
+}
+
+/// `logging.level`, in Beats' words.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum LogLevel {
+    Error,
+    Warning,
+    #[default]
+    Info,
+    Debug,
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> tracing::Level {
+        match level {
+            LogLevel::Error => tracing::Level::ERROR,
+            LogLevel::Warning => tracing::Level::WARN,
+            LogLevel::Info => tracing::Level::INFO,
+            LogLevel::Debug => tracing::Level::DEBUG,
+        }
+    }
+}
+
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    name.map(|name| name.trim().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,18 @@
+//! The way to AWS: one identity, one HTTP client, and clients of SQS and S3 made from them.
+//!
+//! Shared by every input that talks to AWS. Leaves out what is asked of the services. Every error of a call becomes a
+//! [`Fault`] in `fault.rs`, which alone judges what may pass by itself; nobody else matches on the SDK's errors.
+
+pub mod client;
+pub mod credentials;
+pub mod fault;
+pub mod http;
+pub mod region;
+
+pub use client::{Session, Settings};
+pub use fault::{Fault, FaultKind};
+
+/// Why no client can be made of the settings.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SetupError(pub String);

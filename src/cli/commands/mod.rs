@@ -1,0 +1,8 @@
+//! One file a command.
+
+pub mod export;
+pub mod map;
+pub mod run;
+pub mod setup;
+pub mod test;
+pub mod version;

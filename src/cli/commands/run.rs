@@ -1,0 +1,49 @@
+//! `trailship run`.
+
+use crate::app::{self, Stop};
+use crate::cli::args::{Format, Global, RunArgs};
+use crate::cli::live::Live;
+use crate::cli::{Failure, load, render};
+use anyhow::Context as _;
+use std::io::{IsTerminal, Write};
+use tokio::signal::unix::{SignalKind, signal};
+
+pub fn run(global: &Global, args: &RunArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = load::settings(global)?;
+    load::start_logs(&settings.logs)?;
+    let runtime = load::runtime()?;
+    let mut live = Live::new(!settings.logs.to_stderr && std::io::stderr().is_terminal());
+    let summary = runtime.block_on(async {
+        let stop = Stop::default();
+        let signals = listen(stop.clone())?;
+        let summary = app::run(settings, args.once, &stop, &mut |summary| live.show(summary)).await;
+        signals.abort();
+        summary.map_err(|error| Failure::Work(error.into()))
+    });
+    live.clear();
+    // A blocking read that hangs, such as a log file on a dead mount, must not hold up the end.
+    runtime.shutdown_background();
+    let summary = summary?;
+    match args.format {
+        Format::Json => render::json(out, &summary),
+        Format::Text => render::summary(out, &summary),
+    }
+    .context("cannot print the summary")?;
+    Ok(())
+}
+
+/// SIGTERM and SIGINT stop the run: the first drains, the second drops.
+fn listen(stop: Stop) -> Result<tokio::task::JoinHandle<()>, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    Ok(tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("asked to stop: draining, then giving back what is left");
+            stop.signal();
+        }
+    }))
+}

@@ -1,0 +1,46 @@
+//! Keys of an input of type `file`.
+
+use crate::config::types::{Pattern, Period};
+use crate::inputs::selection::FileSelector;
+use serde::{Deserialize, Serialize};
+
+/// `type: file`: files and folders, as `aws s3 sync` leaves them.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileConfig {
+    pub r#type: String,
+    /// Names the input in state, metrics and messages; unique. Default: `file`.
+    pub id: String,
+    pub enabled: bool,
+    /// Files, folders (read whole) and globs (`**` for any depth).
+    pub paths: Vec<String>,
+    /// Pause between two looks for new files; not used with `--once`.
+    pub scan_frequency: Period,
+    /// Files read at a time.
+    pub number_of_workers: usize,
+    /// Paths of log files; blank skips them.
+    pub cloudtrail_regex: Pattern,
+    /// Paths of digest files; blank skips them.
+    pub cloudtrail_digest_regex: Pattern,
+    /// Paths of Insights files; blank skips them.
+    pub cloudtrail_insight_regex: Pattern,
+    /// When set, only paths that one of these matches are read.
+    pub file_selectors: Vec<FileSelector>,
+}
+
+impl Default for FileConfig {
+    fn default() -> FileConfig {
+        FileConfig {
+            r#type: "file".to_owned(),
+            id: "file".to_owned(),
+            enabled: true,
+            paths: Vec::new(),
+            scan_frequency: Period::from_secs(10),
+            number_of_workers: 4,
+            cloudtrail_regex: Pattern::containing("/CloudTrail/"),
+            cloudtrail_digest_regex: Pattern::default(),
+            cloudtrail_insight_regex: Pattern::containing("/CloudTrail-Insight/"),
+            file_selectors: Vec::new(),
+        }
+    }
+}

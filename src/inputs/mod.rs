@@ -1,0 +1,78 @@
+//! Where records come from. An input emits objects and receives acknowledgements, nothing else.
+//!
+//! A new input is one folder with a configuration struct that implements [`Input`], and one line in [`KINDS`].
+
+pub mod file;
+pub mod kinds;
+pub mod reader;
+pub mod s3_sqs;
+pub mod selection;
+
+use crate::ack::Counters;
+pub use crate::check::{Check, Verdict};
+use crate::output::parking::Parking;
+use crate::pipeline::Mill;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use tokio_util::sync::CancellationToken;
+
+/// A configured source of records, ready to run.
+pub trait Input: Send {
+    /// Its `id`, unique in the configuration.
+    fn id(&self) -> &str;
+
+    /// Reads until `stop`, or until the source is drained when `once`. Returns when everything that it took from its
+    /// source is acknowledged or given back.
+    ///
+    /// # Errors
+    /// What makes the source unusable at the start (no such queue, no such folder); later faults are retried.
+    fn run(self: Box<Self>, context: Context) -> Pin<Box<dyn Future<Output = Result<(), InputError>> + Send>>;
+
+    /// Checks the way to the source, step by step, and reads nothing from it: `trailship test input`.
+    fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>>;
+}
+
+/// What an input works with.
+#[derive(Clone)]
+pub struct Context {
+    pub mill: Mill,
+    pub parking: Arc<Parking>,
+    pub counters: Arc<Counters>,
+    pub progress: Arc<Progress>,
+    /// Read what is there, then return.
+    pub once: bool,
+    /// Set on SIGTERM and SIGINT: stop receiving, finish or give back what is held, return.
+    pub stop: CancellationToken,
+    /// Set after `shutdown_timeout` or a second signal: return at once; receipts that are dropped give back.
+    pub abort: CancellationToken,
+    /// `path.data`: folder for the input's own state.
+    pub data: PathBuf,
+}
+
+/// Figures of one input that are not records; for status, the live line and the summary.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Objects read to their end or parked.
+    pub objects: AtomicU64,
+    /// Objects that no pattern selects.
+    pub skipped: AtomicU64,
+    /// Bytes read from the source, as stored (compressed).
+    pub bytes: AtomicU64,
+    /// Messages or files that wait, when the source tells; `u64::MAX` while unknown.
+    pub waiting: AtomicU64,
+    /// Messages received, deleted, given back, and left to redrive because their shape is unknown.
+    pub received: AtomicU64,
+    pub deleted: AtomicU64,
+    pub released: AtomicU64,
+    pub unknown: AtomicU64,
+}
+
+/// Why an input cannot run.
+#[derive(Debug, thiserror::Error)]
+#[error("input `{input}`: {reason}")]
+pub struct InputError {
+    pub input: String,
+    pub reason: String,
+}

@@ -1,0 +1,198 @@
+//! Input `aws-s3`: objects in S3, announced by a queue. How it keeps its promises: `design.md` beside this file.
+
+pub mod config;
+mod drain;
+mod handler;
+mod keeper;
+mod object;
+mod queue;
+mod receiver;
+mod recent;
+#[cfg(test)]
+mod testing;
+
+use super::{Check, Context, Input, InputError, Verdict};
+use crate::aws::{Fault, FaultKind, Session};
+use config::S3SqsConfig;
+use handler::Handler;
+use keeper::{Keeper, KeeperSettings};
+use object::S3Reads;
+use queue::{Queue, SqsQueue};
+use receiver::{Receiver, ReceiverSettings};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The input, configured.
+pub struct S3SqsInput {
+    config: S3SqsConfig,
+}
+
+/// Between two looks at the queue's depth.
+const DEPTH_INTERVAL: Duration = Duration::from_secs(30);
+/// Looks at the queue at the start of a run, while it does not answer.
+const FIRST_LOOKS: u32 = 3;
+
+impl S3SqsInput {
+    /// An input of a configuration without [`problems`](S3SqsConfig::problems).
+    pub fn new(config: S3SqsConfig) -> S3SqsInput {
+        S3SqsInput { config }
+    }
+
+    async fn open(&self) -> Result<(Session, String), String> {
+        let settings = self.config.aws().ok_or("`queue_url` is missing")?;
+        let url = settings.queue_url.as_str().to_owned();
+        let session = Session::open(settings).await.map_err(|error| error.to_string())?;
+        Ok((session, url))
+    }
+
+    async fn ship(&self, mut context: Context) -> Result<(), String> {
+        let (session, url) = self.open().await?;
+        let queue = Arc::new(SqsQueue::new(session.sqs(), &url));
+        look(&*queue, &context).await?;
+        context.abort = aborted_after(&context, self.config.sqs.shutdown_grace_time.map(|grace| grace.get()));
+
+        let visibility = self.config.visibility_timeout.get();
+        let settings = KeeperSettings { visibility, consume: self.config.delete_consumed_messages, once: context.once };
+        let (progress, stop, abort) = (Arc::clone(&context.progress), context.stop.clone(), context.abort.clone());
+        let (keeper, keeping) = Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
+        let keeping = tokio::spawn(keeping.run());
+        let depth = tokio::spawn(watch_depth(Arc::clone(&queue), context.clone()));
+
+        let reads = S3Reads {
+            input: self.config.id.clone(),
+            buckets: Arc::new(session.buckets()),
+            piece_timeout: self.config.api_timeout.get(),
+            context: context.clone(),
+        };
+        let workers = self.config.number_of_workers;
+        let counters = Arc::clone(&context.counters);
+        let handler = Handler::new(reads, self.config.selection(), keeper.clone(), counters, Arc::clone(&progress), workers, stop.clone());
+        let settings = ReceiverSettings {
+            visibility,
+            wait: self.config.sqs.wait_time.get(),
+            poll_interval: self.config.sqs.poll_interval.get(),
+            workers,
+            once: context.once,
+        };
+        let received = Receiver::new(settings, queue, keeper, Arc::new(handler), progress, &stop).run(&abort).await;
+        depth.abort();
+        // The last clone of the keeper went with the receiver: its task ends when nothing is held.
+        if keeping.await.is_err() {
+            return Err("a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned());
+        }
+        received
+    }
+}
+
+impl Input for S3SqsInput {
+    fn id(&self) -> &str {
+        &self.config.id
+    }
+
+    fn run(self: Box<Self>, context: Context) -> Pin<Box<dyn Future<Output = Result<(), InputError>> + Send>> {
+        Box::pin(async move { self.ship(context).await.map_err(|reason| InputError { input: self.config.id.clone(), reason }) })
+    }
+
+    fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>> {
+        Box::pin(self.check())
+    }
+}
+
+impl S3SqsInput {
+    async fn check(&self) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let mut done = |step: &str, verdict, detail: String| checks.push(Check { step: step.to_owned(), verdict, detail });
+        let (session, url) = match self.open().await {
+            Ok(opened) => opened,
+            Err(reason) => {
+                done("settings", Verdict::Failed, reason);
+                return checks;
+            }
+        };
+        done("region", Verdict::Ok, format!("`{}`", session.region()));
+        match session.identity().await {
+            Ok(identity) => done("credentials", Verdict::Ok, identity),
+            Err(error) => {
+                let advice = "set `access_key_id` and `secret_access_key`, `credential_profile_name`, or give the host credentials of the AWS chain";
+                done("credentials", Verdict::Failed, format!("{error}; {advice}"));
+                return checks;
+            }
+        }
+        let step = "sqs:GetQueueAttributes";
+        match SqsQueue::new(session.sqs(), &url).state().await {
+            Ok(state) => {
+                let detail = format!("{} messages wait, {} are delayed, {} are being read", state.visible, state.delayed, state.hidden);
+                done(step, Verdict::Ok, detail);
+                match state.max_receives {
+                    Some(most) => done("redrive policy", Verdict::Ok, format!("after {most} receives a message goes to the dead letter queue")),
+                    None => done(
+                        "redrive policy",
+                        Verdict::Warning,
+                        "the queue has none: messages that cannot be read return until their retention ends; set a dead letter queue".to_owned(),
+                    ),
+                }
+            }
+            Err(fault) if fault.kind == FaultKind::Denied => done(step, Verdict::Warning, format!("{fault}; {}; the depth of the queue stays unknown", fault.advice())),
+            Err(fault) => done(step, Verdict::Failed, format!("{fault}; {}", fault.advice())),
+        }
+        done("sqs:ReceiveMessage", Verdict::Warning, "not tried, since it would hide messages; `run --once` tries it".to_owned());
+        done("s3:GetObject", Verdict::Warning, "not tried: only the messages name the buckets".to_owned());
+        checks
+    }
+}
+
+/// Looks at the queue before anything is received. A queue that is not there, or that does not know us, ends the run;
+/// one that only does not show its figures does not.
+async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
+    let mut looks = 0;
+    loop {
+        let fault: Fault = match queue.state().await {
+            Ok(state) => {
+                context.progress.waiting.store(state.visible + state.delayed, Relaxed);
+                return Ok(());
+            }
+            Err(fault) => fault,
+        };
+        looks += 1;
+        match fault.kind {
+            FaultKind::Denied => {
+                tracing::warn!(code = fault.code(), "{fault}; {}; the depth of the queue stays unknown", fault.advice());
+                return Ok(());
+            }
+            FaultKind::Throttled | FaultKind::Transient if !context.once => return Ok(()),
+            FaultKind::Throttled | FaultKind::Transient if looks < FIRST_LOOKS => {
+                tokio::select! {
+                    () = context.stop.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                }
+            }
+            _ => return Err(format!("{fault}; {}", fault.advice())),
+        }
+    }
+}
+
+/// Keeps the number of waiting messages fresh; unknown while the queue does not tell.
+async fn watch_depth<Q: Queue>(queue: Arc<Q>, context: Context) {
+    loop {
+        tokio::time::sleep(DEPTH_INTERVAL).await;
+        let waiting = queue.state().await.map_or(u64::MAX, |state| state.visible + state.delayed);
+        context.progress.waiting.store(waiting, Relaxed);
+    }
+}
+
+/// The abort of the run, or that of `sqs.shutdown_grace_time` after the stop, whichever comes first.
+fn aborted_after(context: &Context, grace: Option<Duration>) -> CancellationToken {
+    let abort = context.abort.child_token();
+    let Some(grace) = grace else { return abort };
+    let (stop, grace_over) = (context.stop.clone(), abort.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = grace_over.cancelled() => {}
+            () = async { stop.cancelled().await; tokio::time::sleep(grace).await } => grace_over.cancel(),
+        }
+    });
+    abort
+}

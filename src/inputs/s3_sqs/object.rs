@@ -1,0 +1,102 @@
+//! An object in S3 as the reader opens it, and where its records say that they come from.
+
+use super::receiver::Reads;
+use crate::ack::Part;
+use crate::aws::client::{Buckets, Place};
+use crate::aws::fault::Fault;
+use crate::aws::region::partition;
+use crate::ecs::Origin;
+use crate::inputs::Context;
+use crate::inputs::reader::{self, Chunks, Object, Read, ReadFault, Subject};
+use crate::inputs::selection::Choice;
+use crate::output::Source;
+use crate::record::notification::ObjectRef;
+use aws_sdk_s3::primitives::ByteStream;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads the objects of S3 into the mill.
+pub struct S3Reads {
+    pub input: String,
+    pub buckets: Arc<Buckets>,
+    pub context: Context,
+    /// Longest wait for one piece of a body.
+    pub piece_timeout: Duration,
+}
+
+impl Reads for S3Reads {
+    async fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> Read {
+        let subject = self.subject(object, choice);
+        let object = S3Object { buckets: &self.buckets, named: object, piece_timeout: self.piece_timeout };
+        reader::read(&self.context, part, &subject, &object).await
+    }
+}
+
+impl S3Reads {
+    fn subject(&self, object: &ObjectRef, choice: Choice) -> Subject {
+        let region = self.buckets.region_of(&object.bucket, object.region.as_deref());
+        let source = Source {
+            input: self.input.clone(),
+            bucket: Some(object.bucket.clone()),
+            object: object.key.as_str().to_owned(),
+            version: object.version.clone(),
+        };
+        let origin = Origin {
+            input_type: "aws-s3",
+            bucket_name: Some(object.bucket.clone()),
+            bucket_arn: Some(format!("arn:{}:s3:::{}", partition(&region), object.bucket)),
+            object_key: Some(object.key.as_str().to_owned()),
+            log_file_path: Some(self.buckets.url(&object.bucket, object.key.as_str(), &region)),
+            region: Some(region),
+            ..Origin::default()
+        };
+        Subject { origin: Arc::new(origin), source: Arc::new(source), digest: choice == Choice::Digest }
+    }
+}
+
+struct S3Object<'a> {
+    buckets: &'a Buckets,
+    named: &'a ObjectRef,
+    piece_timeout: Duration,
+}
+
+struct Body {
+    stream: ByteStream,
+    subject: String,
+    piece_timeout: Duration,
+}
+
+impl Object for S3Object<'_> {
+    type Stream = Body;
+
+    async fn open(&self) -> Result<Body, ReadFault> {
+        let place = Place {
+            bucket: &self.named.bucket,
+            key: self.named.key.as_str(),
+            version: self.named.version.as_deref(),
+            hint: self.named.region.as_deref(),
+        };
+        let opened = self.buckets.open(place).await.map_err(|fault| read_fault(&fault))?;
+        let subject = format!("s3://{}/{}", place.bucket, place.key);
+        Ok(Body { stream: opened.body, subject, piece_timeout: self.piece_timeout })
+    }
+}
+
+impl Chunks for Body {
+    async fn next(&mut self) -> Result<Option<Bytes>, ReadFault> {
+        let piece = match tokio::time::timeout(self.piece_timeout, self.stream.next()).await {
+            Ok(piece) => piece,
+            Err(_) => return Err(ReadFault::Transient(format!("no byte of `{}` came within {:?}", self.subject, self.piece_timeout))),
+        };
+        piece.transpose().map_err(|error| read_fault(&Fault::of_body(&self.subject, &error)))
+    }
+}
+
+/// What may pass is tried again by the reader; the rest is said with the way to mend it.
+fn read_fault(fault: &Fault) -> ReadFault {
+    if fault.may_pass() {
+        return ReadFault::Transient(fault.to_string());
+    }
+    ReadFault::Final { code: fault.code(), text: format!("{fault}; {}", fault.advice()) }
+}

@@ -1,0 +1,269 @@
+//! Receives messages, ten at a time and never more than there is room for, and starts their reading.
+//!
+//! Several pollers share the queue: one while it is shallow, more while every receive comes back full. Each waits for
+//! room *before* it asks, and a receive that was asked is always awaited: cancelling it would hide what the service has
+//! handed out. Room is counted twice: messages not yet read (the readers and a batch for each poller), and messages
+//! not yet acknowledged. So an output that stands still ends in not receiving.
+
+use super::drain::Drain;
+use super::handler::Handler;
+use super::keeper::{Incoming, Keeper};
+use super::queue::{BATCH, Message, Queue};
+use crate::ack::Part;
+use crate::aws::{Fault, FaultKind};
+use crate::inputs::Progress;
+use crate::inputs::reader::Read;
+use crate::inputs::selection::Choice;
+use crate::record::notification::ObjectRef;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Reads one object and answers for its records with the part.
+pub trait Reads: Send + Sync + 'static {
+    fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> impl Future<Output = Read> + Send;
+}
+
+/// How messages are received.
+#[derive(Debug, Clone, Copy)]
+pub struct ReceiverSettings {
+    pub visibility: Duration,
+    /// Length of a long poll.
+    pub wait: Duration,
+    /// Pause after a receive that came back empty.
+    pub poll_interval: Duration,
+    /// Objects read at a time.
+    pub workers: usize,
+    pub once: bool,
+}
+
+/// The pollers of one queue.
+pub struct Receiver<Q, R> {
+    settings: ReceiverSettings,
+    queue: Arc<Q>,
+    keeper: Keeper,
+    handler: Arc<Handler<R>>,
+    progress: Arc<Progress>,
+    /// Messages that are not yet read.
+    unread: Arc<Semaphore>,
+    /// Messages that are not yet acknowledged.
+    held: Arc<Semaphore>,
+    /// Pollers that may receive.
+    active: watch::Sender<usize>,
+    /// The stop of the run, or the end of the queue in a run with `--once`.
+    ending: CancellationToken,
+    health: Mutex<Health>,
+}
+
+/// How the last receive went.
+#[derive(Default)]
+struct Health {
+    code: Option<&'static str>,
+    failures: u32,
+    hopeless: Option<String>,
+}
+
+/// Messages that may be held unacknowledged: enough to fill bulks from objects of a few records each.
+const HELD: usize = 1_000;
+const MAX_POLLERS: usize = 8;
+/// Length of a long poll with `--once`: long enough that SQS asks all its hosts, short enough to see the end.
+const ONCE_WAIT: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// With `--once`: refused receives in a row, with a fault that does not pass by itself, after which the run fails.
+const ONCE_REFUSALS: u32 = 5;
+
+impl<Q: Queue, R: Reads> Receiver<Q, R> {
+    /// Receives until `stop`.
+    pub fn new(
+        settings: ReceiverSettings,
+        queue: Arc<Q>,
+        keeper: Keeper,
+        handler: Arc<Handler<R>>,
+        progress: Arc<Progress>,
+        stop: &CancellationToken,
+    ) -> Receiver<Q, R> {
+        Receiver {
+            unread: Arc::new(Semaphore::new(settings.workers + BATCH * pollers(settings.workers))),
+            held: Arc::new(Semaphore::new(HELD.max(10 * settings.workers))),
+            active: watch::Sender::new(1),
+            ending: stop.child_token(),
+            health: Mutex::default(),
+            settings,
+            queue,
+            keeper,
+            handler,
+            progress,
+        }
+    }
+
+    /// Runs the pollers until the stop, or the end of the queue, and all readings are done; on `abort` returns at once,
+    /// which drops what is being read.
+    ///
+    /// # Errors
+    /// With `--once`: the queue cannot be read.
+    pub async fn run(self, abort: &CancellationToken) -> Result<(), String> {
+        let receiver = Arc::new(self);
+        let mut tasks = JoinSet::new();
+        for number in 0..pollers(receiver.settings.workers) {
+            tasks.spawn(Arc::clone(&receiver).poll(number));
+        }
+        tokio::select! {
+            () = joined(&mut tasks) => {}
+            () = abort.cancelled() => tasks.shutdown().await,
+        }
+        let hopeless = lock(&receiver.health).hopeless.take();
+        hopeless.map_or(Ok(()), Err)
+    }
+
+    async fn poll(self: Arc<Self>, number: usize) {
+        // Dropped with this future, so that an abort ends the readings too.
+        let mut readings = JoinSet::new();
+        let mut active = self.active.subscribe();
+        // Only one poller may find the queue drained.
+        let mut drain = (self.settings.once && number == 0).then(|| Drain::new(self.settings.visibility));
+        let wait = if self.settings.once { self.settings.wait.min(ONCE_WAIT) } else { self.settings.wait };
+        while !self.ending.is_cancelled() {
+            while let Some(done) = readings.try_join_next() {
+                report(done);
+            }
+            let room = tokio::select! {
+                () = self.ending.cancelled() => break,
+                room = self.room(number, &mut active) => room,
+            };
+            let Some(room) = room else { break };
+            let received = self.queue.receive(BATCH, wait, self.settings.visibility).await;
+            let pause = match received {
+                Ok(messages) => {
+                    self.healthy();
+                    self.adapt(messages.len());
+                    let empty = messages.is_empty();
+                    self.take(messages, room, &mut readings).await;
+                    match &mut drain {
+                        Some(drain) if empty => {
+                            if drain.is_over(&*self.queue, &self.keeper, &self.progress, &self.ending).await {
+                                self.ending.cancel();
+                            }
+                            Duration::ZERO
+                        }
+                        Some(drain) => {
+                            drain.begin_again();
+                            Duration::ZERO
+                        }
+                        None if empty => self.settings.poll_interval,
+                        None => Duration::ZERO,
+                    }
+                }
+                Err(fault) => self.failed(&fault),
+            };
+            if !pause.is_zero() {
+                tokio::select! {
+                    () = self.ending.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
+        }
+        joined(&mut readings).await;
+    }
+
+    /// Waits until this poller is wanted and a full batch has room.
+    async fn room(&self, number: usize, active: &mut watch::Receiver<usize>) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        active.wait_for(|active| number < *active).await.ok()?;
+        let batch = u32::try_from(BATCH).ok()?;
+        let unread = Arc::clone(&self.unread).acquire_many_owned(batch).await.ok()?;
+        let held = Arc::clone(&self.held).acquire_many_owned(batch).await.ok()?;
+        Some((unread, held))
+    }
+
+    /// Hands the messages to the keeper, then starts reading them. What arrives after the stop is given back unread.
+    async fn take(&self, messages: Vec<Message>, room: (OwnedSemaphorePermit, OwnedSemaphorePermit), readings: &mut JoinSet<()>) {
+        let (mut unread, mut held) = room;
+        self.progress.received.fetch_add(messages.len() as u64, Relaxed);
+        let incoming = messages.into_iter().map(|message| Incoming { message, slot: held.split(1) }).collect();
+        for admitted in self.keeper.hold(incoming).await {
+            if self.ending.is_cancelled() {
+                self.keeper.give_back(admitted.key).await;
+                continue;
+            }
+            let handler = Arc::clone(&self.handler);
+            let slot = unread.split(1);
+            readings.spawn(async move {
+                let _slot = slot;
+                handler.handle(admitted.key, admitted.body).await;
+            });
+        }
+    }
+
+    /// One poller more while receives come back full, one less while they do not.
+    fn adapt(&self, received: usize) {
+        let most = pollers(self.settings.workers);
+        self.active.send_if_modified(|active| {
+            let wanted = if received == BATCH { (*active + 1).min(most) } else { active.saturating_sub(1).max(1) };
+            std::mem::replace(active, wanted) != wanted
+        });
+    }
+
+    fn healthy(&self) {
+        let mut health = lock(&self.health);
+        health.failures = 0;
+        if let Some(code) = health.code.take() {
+            tracing::info!(code, "messages can be received again");
+        }
+    }
+
+    /// Notes a failed receive, says it once per kind, and gives the pause before the next.
+    fn failed(&self, fault: &Fault) -> Duration {
+        let mut health = lock(&self.health);
+        health.failures += 1;
+        if health.code != Some(fault.code()) {
+            health.code = Some(fault.code());
+            tracing::warn!(code = fault.code(), "{fault}; {}", fault.advice());
+        }
+        let lasting = !fault.may_pass() || matches!(fault.kind, FaultKind::Credentials | FaultKind::Expired);
+        if self.settings.once && lasting && health.failures >= ONCE_REFUSALS {
+            health.hopeless = Some(format!("{fault}; {}", fault.advice()));
+            self.ending.cancel();
+        }
+        self.active.send_replace(1);
+        let pause = FIRST_PAUSE.saturating_mul(1 << health.failures.min(10)).min(LONGEST_PAUSE);
+        pause.mul_f64(jitter())
+    }
+}
+
+/// Pollers of a queue at most: a receive brings ten messages, and takes less time than reading them.
+fn pollers(workers: usize) -> usize {
+    (workers / 4).clamp(1, MAX_POLLERS)
+}
+
+/// A number from 0.5 to 1, so that processes that failed together do not try again together.
+fn jitter() -> f64 {
+    let random = RandomState::new().hash_one(0) % 1_000;
+    0.5 + f64::from(u32::try_from(random).unwrap_or(0)) / 2_000.0
+}
+
+async fn joined(tasks: &mut JoinSet<()>) {
+    while let Some(done) = tasks.join_next().await {
+        report(done);
+    }
+}
+
+/// A reading that panics gives its message back by itself; that it did so is a fault of the program.
+fn report(done: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = done
+        && error.is_panic()
+    {
+        tracing::error!("a fault inside trailship ended the reading of a message, which is given back: {error}");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "receiver_tests.rs"]
+mod tests;

@@ -1,0 +1,348 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::super::keeper::KeeperSettings;
+use super::super::testing::{End, FakeQueue, FakeReads, Verb, Wrong, body, key};
+use super::*;
+use crate::ack::Counters;
+use crate::inputs::selection::{FileSelector, Selection};
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+const VISIBILITY: Duration = Duration::from_secs(300);
+const NEVER: Duration = Duration::from_secs(10_000_000);
+
+struct Rig {
+    queue: Arc<FakeQueue>,
+    reads: FakeReads,
+    progress: Arc<Progress>,
+    counters: Arc<Counters>,
+    stop: CancellationToken,
+    abort: CancellationToken,
+    once: bool,
+    consume: bool,
+    workers: usize,
+    poll_interval: Duration,
+}
+
+impl Rig {
+    /// A queue with these messages, each a list of keys.
+    fn new(messages: impl IntoIterator<Item = String>) -> Rig {
+        Rig {
+            queue: FakeQueue::with(messages),
+            reads: FakeReads::taking(Duration::from_millis(50)),
+            progress: Arc::default(),
+            counters: Arc::default(),
+            stop: CancellationToken::new(),
+            abort: CancellationToken::new(),
+            once: true,
+            consume: true,
+            workers: 16,
+            poll_interval: Duration::ZERO,
+        }
+    }
+
+    fn of(count: usize) -> Rig {
+        Rig::new((0..count).map(|number| body(&[&key(number)])))
+    }
+
+    async fn run(&self) -> Result<(), String> {
+        let settings = KeeperSettings { visibility: VISIBILITY, consume: self.consume, once: self.once };
+        let (keeper, task) = Keeper::new(Arc::clone(&self.queue), settings, Arc::clone(&self.progress), self.stop.clone(), self.abort.clone());
+        let task = tokio::spawn(task.run());
+        let selection = Selection::new(&Selection::default_log(), &Default::default(), &Selection::default_insight(), &[] as &[FileSelector]);
+        let handler = Handler::new(
+            self.reads.clone(),
+            selection,
+            keeper.clone(),
+            Arc::clone(&self.counters),
+            Arc::clone(&self.progress),
+            self.workers,
+            self.stop.clone(),
+        );
+        let settings = ReceiverSettings {
+            visibility: VISIBILITY,
+            wait: Duration::from_secs(20),
+            poll_interval: self.poll_interval,
+            workers: self.workers,
+            once: self.once,
+        };
+        let receiver = Receiver::new(settings, Arc::clone(&self.queue), keeper, Arc::new(handler), Arc::clone(&self.progress), &self.stop);
+        let ended = receiver.run(&self.abort).await;
+        task.await.unwrap();
+        ended
+    }
+
+    fn calls(&self) -> usize {
+        [Verb::Receive, Verb::Delete, Verb::Hide].into_iter().map(|verb| self.queue.calls(verb)).sum()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deep_queue_is_read_with_few_calls() {
+    let rig = Rig::of(2_000);
+    rig.queue.only_delete(bodies_of(&rig.reads, 2_000));
+    rig.run().await.unwrap();
+    assert_eq!((rig.queue.deleted(), rig.queue.wrongs()), (2_000, Vec::new()));
+    assert_eq!(rig.reads.most(), 16, "as many readings as workers");
+    // One call a message for receive and for delete would be 4,000.
+    assert!(rig.calls() <= 4_000 / 8, "{} calls", rig.calls());
+    assert_eq!(rig.queue.deliveries(), vec![1; 2_000]);
+    assert_eq!(rig.counters.read().indexed, 6_000);
+    assert_eq!(rig.progress.deleted.load(Relaxed), 2_000);
+}
+
+/// A set that holds a body as soon as its only key is settled; filled by watching the readings.
+fn bodies_of(reads: &FakeReads, count: usize) -> Arc<Mutex<HashSet<String>>> {
+    let bodies = Arc::new(Mutex::new(HashSet::new()));
+    let (settled, filled) = (Arc::clone(&reads.settled), Arc::clone(&bodies));
+    tokio::spawn(async move {
+        loop {
+            sleep(Duration::from_millis(1)).await;
+            let settled = settled.lock().unwrap();
+            filled.lock().unwrap().extend(settled.iter().map(|key| body(&[key])));
+            if settled.len() == count {
+                return;
+            }
+        }
+    });
+    bodies
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_message_waits_for_the_acknowledgement_of_another() {
+    let mut rig = Rig::of(500);
+    rig.reads.usual = Some(End::Settled(Duration::from_secs(60)));
+    let before = Instant::now();
+    rig.run().await.unwrap();
+    assert_eq!(rig.queue.deleted(), 500);
+    assert!(before.elapsed() < Duration::from_secs(75), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_stands_still_ends_in_not_receiving() {
+    let mut rig = Rig::of(3_000);
+    rig.once = false;
+    rig.reads.usual = Some(End::Settled(NEVER));
+    let (queue, abort) = (Arc::clone(&rig.queue), rig.abort.clone());
+    let run = tokio::spawn(async move { rig.run().await });
+    for _ in 0..20 {
+        sleep(VISIBILITY).await;
+        assert_eq!(queue.visible(), 2_000, "1,000 are held and stay hidden");
+    }
+    abort.cancel();
+    run.await.unwrap().unwrap();
+    assert_eq!((queue.visible(), queue.deleted()), (3_000, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_of_several_objects_is_one_promise() {
+    let keys = [key(1), key(2), key(3)];
+    let rig = Rig::new([body(&[&keys[0], &keys[1], &keys[2]])]);
+    rig.reads.script(&keys[1], &[End::Transient]);
+    rig.reads.script(&keys[2], &[End::Settled(Duration::ZERO), End::Lost(Duration::from_secs(1))]);
+    rig.run().await.unwrap();
+    assert_eq!((rig.queue.deleted(), rig.queue.deliveries()), (1, vec![3]));
+    assert_eq!(rig.reads.keys().len(), 9, "what comes after a fault is read all the same");
+    assert_eq!(rig.progress.released.load(Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_name_nothing_to_read() {
+    let digest = "AWSLogs/111122223333/CloudTrail-Digest/eu-west-1/2026/03/04/d.json.gz";
+    let test = r#"{"Service":"Amazon S3","Event":"s3:TestEvent","Bucket":"b"}"#.to_owned();
+    let removed = r#"{"Records":[{"eventSource":"aws:s3","eventName":"ObjectRemoved:Delete","s3":{}}]}"#.to_owned();
+    let rig = Rig::new([body(&[digest, "other/file.txt"]), test, "CloudTrail validation message.".to_owned(), removed, body(&[digest, &key(1)])]);
+    rig.run().await.unwrap();
+    assert_eq!((rig.queue.deleted(), rig.reads.keys()), (5, vec![key(1)]));
+    assert_eq!((rig.progress.skipped.load(Relaxed), rig.progress.unknown.load(Relaxed)), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_shapes_are_left_and_counted() {
+    let confirmation = r#"{"Type":"SubscriptionConfirmation","TopicArn":"arn:aws:sns:eu-west-1:111122223333:t","Message":"m"}"#.to_owned();
+    let rig = Rig::new(["hello".to_owned(), confirmation, r#"{"Records":[]}"#.to_owned(), body(&[&key(1)])]);
+    let before = Instant::now();
+    rig.run().await.unwrap();
+    assert_eq!((rig.queue.deleted(), rig.progress.unknown.load(Relaxed)), (1, 3));
+    assert_eq!(rig.queue.calls(Verb::Hide), 0, "neither renewed nor released");
+    assert!(before.elapsed() < Duration::from_secs(30), "they are not waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_does_not_wait_for_what_cannot_be_read() {
+    let rig = Rig::of(3);
+    rig.reads.script(&key(0), &[End::Final, End::Final]);
+    rig.reads.script(&key(1), &[End::Transient; 9]);
+    rig.run().await.unwrap();
+    assert_eq!((rig.queue.deleted(), rig.queue.deliveries()), (1, vec![1, 3, 1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_waits_for_the_messages_of_a_killed_process() {
+    let rig = Rig::of(40);
+    rig.queue.hide_all(Duration::from_secs(290));
+    let before = Instant::now();
+    rig.run().await.unwrap();
+    assert_eq!(rig.queue.deleted(), 40);
+    assert!(before.elapsed() < Duration::from_secs(300));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_does_not_wait_for_ever_for_another_process() {
+    let rig = Rig::of(1);
+    rig.queue.hide_all(NEVER);
+    let before = Instant::now();
+    rig.run().await.unwrap();
+    assert!((300..330).contains(&before.elapsed().as_secs()), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_hides_its_figures_is_drained_after_two_empty_receives() {
+    let rig = Rig::of(30);
+    rig.queue.fail(Verb::State, Wrong::Refused("AccessDenied"), 0, 1_000);
+    rig.reads.script(&key(7), &[End::Transient]);
+    rig.run().await.unwrap();
+    assert_eq!(rig.queue.deleted(), 30, "the one that was given back was waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_queue_ends_a_single_run_soon() {
+    let rig = Rig::of(0);
+    let before = Instant::now();
+    rig.run().await.unwrap();
+    assert!(before.elapsed() <= Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_fails_when_receiving_is_denied() {
+    let rig = Rig::of(1);
+    rig.queue.fail(Verb::Receive, Wrong::Refused("AccessDenied"), 0, 1_000);
+    let error = rig.run().await.unwrap_err();
+    assert!(error.contains("allow `sqs:ReceiveMessage` on the queue"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn receiving_backs_off_and_recovers() {
+    let mut rig = Rig::of(5);
+    rig.once = false;
+    rig.queue.fail(Verb::Receive, Wrong::Refused("AccessDenied"), 0, 20);
+    let (queue, stop) = (Arc::clone(&rig.queue), rig.stop.clone());
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(Duration::from_secs(600)).await;
+    let calls = queue.calls(Verb::Receive);
+    assert!((20..=60).contains(&calls), "{calls} calls in ten minutes");
+    assert_eq!(queue.deleted(), 5);
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_queue_costs_one_call_in_twenty_seconds() {
+    let mut rig = Rig::of(0);
+    rig.once = false;
+    let (queue, stop) = (Arc::clone(&rig.queue), rig.stop.clone());
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(Duration::from_secs(3_600)).await;
+    assert!(queue.calls(Verb::Receive) <= 181, "{}", queue.calls(Verb::Receive));
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_interval_follows_an_empty_receive_only() {
+    let mut rig = Rig::of(100);
+    (rig.once, rig.poll_interval) = (false, Duration::from_secs(40));
+    let (queue, stop) = (Arc::clone(&rig.queue), rig.stop.clone());
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(queue.deleted(), 100);
+    let calls = queue.calls(Verb::Receive);
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(queue.calls(Verb::Receive) - calls, 10);
+    stop.cancel();
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_finishes_what_is_read_and_gives_back_the_rest() {
+    let mut rig = Rig::of(200);
+    rig.once = false;
+    rig.reads.takes = Duration::from_secs(10);
+    let (queue, stop, counters) = (Arc::clone(&rig.queue), rig.stop.clone(), Arc::clone(&rig.counters));
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(Duration::from_secs(5)).await;
+    stop.cancel();
+    let before = Instant::now();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(queue.visible(), 184, "what was not begun is back at once");
+    run.await.unwrap().unwrap();
+    assert!(before.elapsed() < Duration::from_secs(7));
+    assert_eq!((queue.deleted(), queue.visible()), (16, 184));
+    assert_eq!((counters.read().in_flight, counters.read().unbalanced()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_arrives_with_a_poll_that_was_under_way_is_given_back() {
+    let mut rig = Rig::of(0);
+    rig.once = false;
+    let (queue, stop) = (Arc::clone(&rig.queue), rig.stop.clone());
+    let reads = rig.reads.clone();
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(Duration::from_secs(2)).await;
+    stop.cancel();
+    sleep(Duration::from_secs(1)).await;
+    queue.send(body(&[&key(1)]));
+    run.await.unwrap().unwrap();
+    assert_eq!((queue.visible(), queue.deleted(), reads.keys().len()), (1, 0, 0));
+    assert_eq!(queue.deliveries(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_drops_what_is_read() {
+    let mut rig = Rig::of(50);
+    rig.once = false;
+    rig.reads.takes = NEVER;
+    let (queue, stop, abort, counters) = (Arc::clone(&rig.queue), rig.stop.clone(), rig.abort.clone(), Arc::clone(&rig.counters));
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(Duration::from_secs(5)).await;
+    stop.cancel();
+    sleep(Duration::from_secs(30)).await;
+    assert!(!run.is_finished());
+    abort.cancel();
+    let before = Instant::now();
+    run.await.unwrap().unwrap();
+    assert!(before.elapsed() < Duration::from_secs(6));
+    assert_eq!((queue.visible(), queue.deleted(), counters.read().in_flight), (50, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_panics_gives_its_message_back() {
+    let rig = Rig::of(3);
+    rig.reads.script(&key(1), &[End::Panic]);
+    rig.run().await.unwrap();
+    assert_eq!((rig.queue.deleted(), rig.queue.deliveries()), (3, vec![1, 2, 1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_without_consuming_ends_and_deletes_nothing() {
+    let mut rig = Rig::of(60);
+    rig.consume = false;
+    rig.reads.takes = Duration::from_secs(100);
+    rig.workers = 2;
+    rig.run().await.unwrap();
+    assert_eq!((rig.queue.deleted(), rig.reads.keys().len()), (0, 60));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_of_receive_costs_time_and_nothing_else() {
+    let rig = Rig::of(25);
+    rig.queue.fail(Verb::Receive, Wrong::AnswerLost, 0, 1);
+    rig.run().await.unwrap();
+    assert_eq!(rig.queue.deleted(), 25);
+}
+
+#[test]
+fn jitter_stays_within_its_bounds() {
+    assert!((0..1_000).map(|_| jitter()).all(|jitter| (0.5..1.0).contains(&jitter)));
+}

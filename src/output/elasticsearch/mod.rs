@@ -1,0 +1,77 @@
+//! `output.elasticsearch`: documents into a data stream of Elasticsearch or OpenSearch, by `_bulk`.
+//!
+//! One bulk's way: `limit` (may it go?) -> `nodes` (where to?) -> `send` (bytes out, answer in) -> `judge` (what becomes
+//! of each document) -> `retry` (settle, park, cut out and go again). Nothing here gives a record up.
+
+mod answer;
+mod ask;
+mod config;
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod faults;
+mod fingerprint;
+mod host;
+mod judge;
+mod limit;
+mod nodes;
+mod report;
+mod retry;
+mod send;
+mod test;
+
+pub use ask::Cluster;
+pub use config::{ElasticsearchConfig, Fault, Settings};
+pub use elasticsearch::http::Method;
+pub use send::{Reply, SendFault};
+pub use test::test;
+
+use super::parking::Parking;
+use super::{Bulk, BulkShape, Framing, Output};
+use retry::Sender;
+use send::Node;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// The output.
+pub struct Elasticsearch {
+    settings: Arc<Settings>,
+    sender: Sender,
+}
+
+impl Elasticsearch {
+    /// Makes ready to send; connects to nobody yet. Records that no index takes go to `parking`.
+    ///
+    /// # Errors
+    /// Certificates or proxy of the settings cannot be used.
+    pub fn new(settings: Arc<Settings>, parking: Arc<Parking>) -> Result<Elasticsearch, String> {
+        let nodes: Result<Vec<Node>, String> =
+            settings.nodes.iter().map(|url| Node::new(url.clone(), Arc::clone(&settings))).collect();
+        let sender = Sender::new(nodes?, &settings, parking);
+        Ok(Elasticsearch { settings, sender })
+    }
+
+    /// Requests that the cluster is given at a time now, at most [`Output::concurrency`].
+    pub fn allowed(&self) -> usize {
+        self.sender.allowed()
+    }
+}
+
+impl Output for Elasticsearch {
+    fn shape(&self) -> BulkShape {
+        BulkShape {
+            framing: Framing::Create,
+            compression_level: self.settings.compression_level,
+            max_bytes: self.settings.max_bytes,
+            max_records: self.settings.max_records,
+        }
+    }
+
+    fn concurrency(&self) -> usize {
+        self.settings.concurrency
+    }
+
+    fn deliver(&self, bulk: Bulk) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.sender.deliver(bulk))
+    }
+}

@@ -1,0 +1,221 @@
+//! One object on its way through the mill: its decoder, its splitter, and the part that answers for its records.
+
+use super::bulker::Bulker;
+use crate::ack::{Outcome, Part};
+use crate::ecs::{Mapper, Origin, Position, Timestamp};
+use crate::output::Source;
+use crate::output::parking::{Parked, Parking};
+use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
+use crate::record::split::{Piece, SplitFault, Splitter};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// Limits on what one object may hold; what is over them is parked.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordLimits {
+    pub inflate: InflateLimits,
+    /// Bytes of one record.
+    pub record: usize,
+}
+
+/// Why an object could not be read to its end.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ObjectFault {
+    /// The bytes are not what they should be; a second read may help when the damage is in transit.
+    #[error("{text}")]
+    Damaged { code: &'static str, text: String },
+    /// A limit was passed; reading again changes nothing.
+    #[error("{0}")]
+    Limit(String),
+    /// The dead letter cannot be written.
+    #[error("cannot write to the dead letter: {0}; free space or mend the permissions of `path.data`")]
+    Parking(String),
+    /// The run is being aborted.
+    #[error("the run ends")]
+    Stopped,
+    /// A bug: the mill panicked on this object.
+    #[error("a fault inside trailship stopped this object; please report it with the object's key")]
+    Bug,
+}
+
+/// The state of one object between two chunks.
+pub struct Reading {
+    part: Part,
+    origin: Arc<Origin>,
+    source: Arc<Source>,
+    limits: RecordLimits,
+    digest: bool,
+    inflate: Inflate,
+    splitter: Splitter,
+    /// Records of this try.
+    seen: u64,
+    /// Records that an earlier try issued, not to be repeated.
+    issued: u64,
+}
+
+impl Reading {
+    /// Starts on an object. `digest`: the whole object is one record.
+    pub fn new(part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool, limits: RecordLimits) -> Reading {
+        let (inflate, splitter) = (Inflate::new(limits.inflate), Splitter::new(limits.record, digest));
+        Reading { part, origin, source, limits, digest, inflate, splitter, seen: 0, issued: 0 }
+    }
+
+    /// Starts again from the first byte; records that are under way already will be passed over.
+    pub fn rewind(&mut self) {
+        self.issued = self.issued.max(self.seen);
+        self.seen = 0;
+        self.inflate = Inflate::new(self.limits.inflate);
+        self.splitter = Splitter::new(self.limits.record, self.digest);
+    }
+
+    /// Gives up the state, keeps the promise.
+    pub fn into_part(self) -> Part {
+        self.part
+    }
+
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
+    /// Records seen so far in this try.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// The record that was under way when the text ended: its offset and first bytes.
+    pub fn unfinished(&self) -> Option<(u64, &[u8])> {
+        self.splitter.unfinished()
+    }
+
+    /// Takes the next chunk; `None` is the end of the object.
+    pub(super) fn step(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>) -> Result<(), ObjectFault> {
+        let mut asides = Asides::default();
+        let read = self.read(chunk, bench, &mut asides);
+        bench.bulker.issue(&self.part, &self.source);
+        asides.park(self, bench.parking)?;
+        match read {
+            Err(Halt::Inflate(fault @ (InflateFault::TooLarge { .. } | InflateFault::Ratio { .. }))) => Err(ObjectFault::Limit(fault.to_string())),
+            Err(Halt::Inflate(fault)) => Err(ObjectFault::Damaged { code: "corrupt-object", text: fault.to_string() }),
+            Err(Halt::Split(fault @ SplitFault::NotJson { .. })) => Err(ObjectFault::Damaged { code: "broken-json", text: fault.to_string() }),
+            Err(Halt::Split(fault @ SplitFault::Truncated { .. })) => Err(ObjectFault::Damaged { code: "truncated-object", text: fault.to_string() }),
+            Err(Halt::Object(fault)) => Err(fault),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn read(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>, asides: &mut Asides) -> Result<(), Halt> {
+        let Reading { part, origin, source, inflate, splitter, seen, issued, .. } = self;
+        let mut window = |text: &[u8]| -> Result<(), Halt> {
+            let mut flow = ControlFlow::Continue(());
+            splitter.push(text, &mut |piece| {
+                if flow.is_break() {
+                    return;
+                }
+                *seen += 1;
+                if *seen > *issued {
+                    flow = bench.record(piece, part, origin, source, asides);
+                }
+            })?;
+            match flow {
+                ControlFlow::Break(fault) => Err(Halt::Object(fault)),
+                ControlFlow::Continue(()) => Ok(()),
+            }
+        };
+        match chunk {
+            Some(chunk) => inflate.push(chunk, &mut window),
+            None => {
+                inflate.finish(&mut window)?;
+                Ok(splitter.finish()?)
+            }
+        }
+    }
+}
+
+/// What a thread of the mill works with.
+pub(super) struct Bench<'a> {
+    pub mapper: &'a mut Mapper,
+    pub bulker: &'a mut Bulker,
+    pub parking: &'a Parking,
+    pub now: Timestamp,
+}
+
+impl Bench<'_> {
+    fn record(&mut self, piece: Piece<'_>, part: &Part, origin: &Origin, source: &Arc<Source>, asides: &mut Asides) -> ControlFlow<ObjectFault> {
+        let (offset, text) = match piece {
+            Piece::Record { offset, text } => (offset, text),
+            Piece::Oversized { offset, head, length } => {
+                asides.add("too-large", format!("the record has {length} bytes, more than `limits.record_bytes`"), offset, head);
+                return ControlFlow::Continue(());
+            }
+        };
+        match self.mapper.map(text, Position::new(origin, offset), self.now) {
+            Ok(document) => self.bulker.add(&document, part, source),
+            Err(broken) => {
+                asides.add("broken-record", broken.to_string(), offset, text);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+}
+
+/// Records of one step that go to the dead letter.
+#[derive(Default)]
+struct Asides(Vec<Aside>);
+
+struct Aside {
+    code: &'static str,
+    reason: String,
+    offset: u64,
+    record: Vec<u8>,
+}
+
+impl Asides {
+    fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) {
+        self.0.push(Aside { code, reason, offset, record: record.to_vec() });
+    }
+
+    /// Parked records are settled only after the dead letter has them durably.
+    fn park(&self, reading: &Reading, parking: &Parking) -> Result<(), ObjectFault> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let source = &reading.source;
+        let parked: Vec<Parked<'_>> = self
+            .0
+            .iter()
+            .map(|aside| Parked {
+                code: aside.code,
+                reason: aside.reason.clone(),
+                status: None,
+                source,
+                offset: Some(aside.offset),
+                id: None,
+                record: &aside.record,
+            })
+            .collect();
+        let n = parked.len() as u64;
+        let mut receipt = reading.part.issue(n);
+        parking.park(&parked).map_err(|error| ObjectFault::Parking(error.to_string()))?;
+        receipt.settle(Outcome::Parked, n);
+        Ok(())
+    }
+}
+
+/// What ends a step early.
+enum Halt {
+    Inflate(InflateFault),
+    Split(SplitFault),
+    Object(ObjectFault),
+}
+
+impl From<InflateFault> for Halt {
+    fn from(fault: InflateFault) -> Halt {
+        Halt::Inflate(fault)
+    }
+}
+
+impl From<SplitFault> for Halt {
+    fn from(fault: SplitFault) -> Halt {
+        Halt::Split(fault)
+    }
+}

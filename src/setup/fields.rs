@@ -1,0 +1,109 @@
+//! The fields reference, as Markdown: every field of a document, grouped by the beginning of its name.
+
+use crate::ecs::table::FIELDS;
+use crate::ecs::{Field, Kind};
+use std::fmt::Write;
+
+/// The text of `docs/reference/fields.md`.
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Fields\n\n\
+         Every field of a document, as `trailship export fields` prints them. *Since* is the version of Elastic's `aws` \
+         integration that first had the field; blank where it always did. Types are Elasticsearch's; `trailship setup` \
+         says which a server lacks and what it used instead.\n",
+    );
+    let mut fields: Vec<&Field> = FIELDS
+        .iter()
+        .filter(|field| field.kind != Kind::Object)
+        .collect();
+    fields.sort_by_key(|field| (group(field.name), field.name));
+    let mut current = None;
+    for field in fields {
+        let group = group(field.name);
+        if current != Some(group) {
+            current = Some(group);
+            let heading = if group.is_empty() { "No prefix" } else { group };
+            let _ = write!(
+                text,
+                "\n## {heading}\n\n| field | type | description | source | rule | since |\n|---|---|---|---|---|---|\n"
+            );
+        }
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} | {} | {} |",
+            field.name,
+            kind(field),
+            cell(field.description),
+            cell(field.source()),
+            cell(&field.rule_text()),
+            field.since
+        );
+    }
+    text
+}
+
+/// The first part of a name, and the second below `aws`; blank for a name of one part.
+fn group(name: &str) -> &str {
+    let dots: Vec<usize> = name.match_indices('.').map(|(at, _)| at).collect();
+    match (name.starts_with("aws."), dots.as_slice()) {
+        (true, [_, second, ..]) => &name[..*second],
+        (_, [first, ..]) => &name[..*first],
+        (_, []) => "",
+    }
+}
+
+fn kind(field: &Field) -> String {
+    let mut text = field.kind.name().to_owned();
+    if !field.indexed {
+        text.push_str(", not indexed");
+    }
+    if let Some(kind) = field.text_subfield {
+        let _ = write!(text, ", `.text`: {}", kind.name());
+    }
+    text
+}
+
+/// Text that does not end a table's cell.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_kept_with_the_sources_is_the_export() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/fields.md");
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            kept == markdown(),
+            "docs/reference/fields.md is out of date: run `trailship export fields`"
+        );
+    }
+
+    #[test]
+    fn groups() {
+        assert_eq!(group("tags"), "");
+        assert_eq!(group("event.action"), "event");
+        assert_eq!(group("aws.cloudtrail.user_identity.arn"), "aws.cloudtrail");
+        assert_eq!(group("aws.s3.bucket.name"), "aws.s3");
+    }
+
+    #[test]
+    fn every_row_has_its_cells() {
+        let rows: Vec<String> = markdown()
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(str::to_owned)
+            .collect();
+        let fields = FIELDS
+            .iter()
+            .filter(|field| field.kind != Kind::Object)
+            .count();
+        assert_eq!(rows.len(), fields);
+        for row in rows {
+            assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Whether the templates take effect: which template wins for a data stream, and whether its index is older.
+//!
+//! Only looks, unless a rollover is asked for.
+
+use super::config::TemplateConfig;
+use super::pattern::fits;
+use super::report::Verdict;
+use super::server::{Server, ServerError};
+use super::template::{MANAGED_BY, Templates};
+use serde_json::Value;
+
+/// A data stream that the templates concern.
+pub struct Stream {
+    pub name: String,
+    state: State,
+}
+
+enum State {
+    /// The first document makes it.
+    Absent,
+    /// An index or alias has its name.
+    Taken,
+    /// It writes this index.
+    Writes(String),
+}
+
+/// Which template applies, in words.
+enum Winner {
+    Ours(String),
+    Other(String),
+}
+
+/// The data stream that is shipped into, first, and all others of the pattern.
+///
+/// # Errors
+/// The server does not answer, or refuses.
+pub async fn find(
+    server: &Server<'_>,
+    pattern: &str,
+    stream: &str,
+) -> Result<Vec<Stream>, ServerError> {
+    let mut streams = vec![Stream {
+        name: stream.to_owned(),
+        state: State::Absent,
+    }];
+    let apart = (!fits(pattern, stream)).then_some(stream);
+    for asked in std::iter::once(pattern).chain(apart) {
+        let found = server
+            .get(&format!("_resolve/index/{asked}"))
+            .await?
+            .found()?
+            .unwrap_or_default();
+        for (name, state) in resolved(&found) {
+            match streams.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.state = state,
+                None if matches!(state, State::Taken) => {}
+                None => streams.push(Stream {
+                    name: name.to_owned(),
+                    state,
+                }),
+            }
+        }
+    }
+    Ok(streams)
+}
+
+/// Looks at one data stream, and with `rollover` gives it a new index where its own was made with other templates.
+///
+/// # Errors
+/// The server does not answer, or refuses.
+pub async fn look(
+    server: &Server<'_>,
+    config: &TemplateConfig,
+    templates: &Templates,
+    stream: &Stream,
+    rollover: bool,
+) -> Result<(Verdict, String), ServerError> {
+    let name = &stream.name;
+    let wins = match winner(server, config, name).await? {
+        Winner::Ours(wins) => wins,
+        Winner::Other(detail) => return Ok((Verdict::Warning, detail)),
+    };
+    let index = match &stream.state {
+        State::Absent => return Ok((Verdict::Ok, format!("{wins}; the first document makes it"))),
+        State::Taken => {
+            let detail = "an index or alias has this name, made before there was a template: reindex it under another name, then delete it";
+            return Ok((Verdict::Warning, detail.to_owned()));
+        }
+        State::Writes(index) => index,
+    };
+    let mapping = server.get(&format!("{index}/_mapping")).await?.accepted()?;
+    let mappings = mapping.get(index).and_then(|index| index.get("mappings"));
+    if made_with(mappings) == Some(&templates.fingerprint()) {
+        return Ok((
+            Verdict::Unchanged,
+            format!("{wins}; `{index}` was made with it"),
+        ));
+    }
+    if !rollover {
+        let detail = format!(
+            "{wins}, but `{index}` was made with other templates: run `trailship setup --rollover`"
+        );
+        return Ok((Verdict::Warning, detail));
+    }
+    let rolled = server
+        .post(&format!("{name}/_rollover"), None)
+        .await?
+        .accepted()?;
+    let new = rolled
+        .get("new_index")
+        .and_then(Value::as_str)
+        .unwrap_or("a new index");
+    Ok((
+        Verdict::Updated,
+        format!("{wins}; rolled over from `{index}` to `{new}`"),
+    ))
+}
+
+/// Which template wins for a name. Read from the list of templates, as OpenSearch does not simulate the index of a data
+/// stream that exists.
+async fn winner(
+    server: &Server<'_>,
+    config: &TemplateConfig,
+    stream: &str,
+) -> Result<Winner, ServerError> {
+    let (ours, pattern) = (config.name.as_str(), config.pattern.as_str());
+    let all = server.get(PRIORITIES).await?.accepted()?;
+    let (winner, others) = match fitting(&all, stream).split_first() {
+        None => {
+            let detail = format!("no template applies: `setup.template.pattern` is `{pattern}`");
+            return Ok(Winner::Other(detail));
+        }
+        Some((winner, others)) => (*winner, others.to_vec()),
+    };
+    if winner.name != ours {
+        return Ok(Winner::Other(format!(
+            "`{}` applies, with priority {}: ours has the pattern `{pattern}` and priority {}; set \
+             `setup.template.pattern` or `setup.template.priority`",
+            winner.name, winner.priority, config.priority
+        )));
+    }
+    let others: Vec<String> = others
+        .iter()
+        .map(|other| format!("`{}`", other.name))
+        .collect();
+    Ok(Winner::Ours(match others.is_empty() {
+        true => format!("`{ours}` applies"),
+        false => format!("`{ours}` applies, before {}", others.join(", ")),
+    }))
+}
+
+/// Names, patterns and priorities of all index templates.
+const PRIORITIES: &str = "_index_template?filter_path=index_templates.name,index_templates.index_template.index_patterns,index_templates.index_template.priority";
+
+/// What `GET _resolve/index/PATTERN` found: names with what they are.
+fn resolved(answer: &Value) -> Vec<(&str, State)> {
+    let mut found = Vec::new();
+    for kind in ["indices", "aliases", "data_streams"] {
+        for item in answer
+            .get(kind)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let Some(name) = item.get("name").and_then(Value::as_str) else {
+                continue;
+            };
+            match kind {
+                "data_streams" => {
+                    found.extend(write_index(item).map(|index| (name, State::Writes(index))))
+                }
+                _ => found.push((name, State::Taken)),
+            }
+        }
+    }
+    found
+}
+
+/// The fingerprint of the templates that an index was made with, if they are ours.
+fn made_with(mappings: Option<&Value>) -> Option<&str> {
+    let meta = mappings?.get("_meta")?;
+    let is_ours = meta.get("managed_by").and_then(Value::as_str) == Some(MANAGED_BY);
+    meta.get("fingerprint")
+        .and_then(Value::as_str)
+        .filter(|_| is_ours)
+}
+
+/// The index that a data stream writes: the last, besides those of the failure store.
+fn write_index(stream: &Value) -> Option<String> {
+    let indices = stream["backing_indices"].as_array()?;
+    let index = indices
+        .iter()
+        .filter_map(Value::as_str)
+        .rfind(|name| !name.starts_with(".fs-"))?;
+    Some(index.to_owned())
+}
+
+/// An index template in the list of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listed<'a> {
+    name: &'a str,
+    priority: u64,
+}
+
+/// The index templates that fit a name, the winner first.
+fn fitting<'a>(all: &'a Value, name: &str) -> Vec<Listed<'a>> {
+    let mut fitting = Vec::new();
+    for listed in all
+        .get("index_templates")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let (Some(template), Some(listed)) = (
+            listed.get("index_template"),
+            listed.get("name").and_then(Value::as_str),
+        ) else {
+            continue;
+        };
+        let patterns = template
+            .get("index_patterns")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
+        if patterns
+            .filter_map(Value::as_str)
+            .any(|pattern| fits(pattern, name))
+        {
+            let priority = template
+                .get("priority")
+                .and_then(Value::as_u64)
+                .unwrap_or(0);
+            fitting.push(Listed {
+                name: listed,
+                priority,
+            });
+        }
+    }
+    fitting.sort_by_key(|listed| std::cmp::Reverse(listed.priority));
+    fitting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_highest_priority_that_fits_comes_first() {
+        let template = |name: &str, pattern: &str, priority: Option<u64>| json!({"name": name, "index_template": {"index_patterns": ["x", pattern], "priority": priority}});
+        let all = json!({"index_templates": [
+            template("all", "*", None),
+            template("logs", "logs-*-*", Some(100)),
+            template("metrics", "metrics-*-*", Some(1000)),
+        ]});
+        let names = |name: &str| -> Vec<String> {
+            fitting(&all, name)
+                .iter()
+                .map(|listed| format!("{} {}", listed.name, listed.priority))
+                .collect()
+        };
+        assert_eq!(names("logs-aws.cloudtrail-default"), ["logs 100", "all 0"]);
+        assert_eq!(names("other"), ["all 0"]);
+        assert_eq!(fitting(&json!({}), "other"), []);
+    }
+
+    #[test]
+    fn the_write_index_is_the_last_that_holds_documents() {
+        let stream = json!({"backing_indices": [".ds-x-000001", ".ds-x-000002", ".fs-x-000003"]});
+        assert_eq!(write_index(&stream).as_deref(), Some(".ds-x-000002"));
+        assert_eq!(write_index(&json!({"name": "x"})), None);
+    }
+}

@@ -1,0 +1,3 @@
+//! What the program says about itself: logs now, figures of a run.
+
+pub mod log;

@@ -1,0 +1,74 @@
+//! A bucket whose notifications go to a queue, on the local S3 and SQS.
+
+use super::servers::Server;
+use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
+use aws_sdk_sqs::types::QueueAttributeName;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+pub struct Trail {
+    server: Arc<Server>,
+    s3: aws_sdk_s3::Client,
+    sqs: aws_sdk_sqs::Client,
+    pub bucket: String,
+    pub queue_url: String,
+}
+
+impl Trail {
+    /// A fresh bucket and queue. With `notify` the bucket announces its objects to the queue.
+    pub async fn new(server: &Arc<Server>, notify: bool) -> Trail {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let bucket = format!("trail-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let credentials = aws_credential_types::Credentials::new("test", "test", None, None, "test");
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-east-1"))
+            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(credentials))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(&server.url)
+            .build();
+        let s3 = aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        s3.create_bucket().bucket(&bucket).send().await.unwrap();
+        let queue_url = sqs.create_queue().queue_name(&bucket).send().await.unwrap().queue_url.unwrap();
+        let trail = Trail { server: Arc::clone(server), s3, sqs, bucket, queue_url };
+        if notify {
+            trail.notify().await;
+        }
+        trail
+    }
+
+    async fn notify(&self) {
+        let arn = format!("arn:aws:sqs:us-east-1:123456789012:{}", self.bucket);
+        let queue = QueueConfiguration::builder().queue_arn(arn).events(Event::S3ObjectCreated).build().unwrap();
+        let configuration = NotificationConfiguration::builder().queue_configurations(queue).build();
+        self.s3.put_bucket_notification_configuration().bucket(&self.bucket).notification_configuration(configuration).send().await.unwrap();
+    }
+
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) {
+        self.s3.put_object().bucket(&self.bucket).key(key).body(bytes.into()).send().await.unwrap();
+    }
+
+    pub async fn send(&self, body: &str) {
+        self.sqs.send_message().queue_url(&self.queue_url).message_body(body).send().await.unwrap();
+    }
+
+    /// Messages that wait, and messages that somebody holds.
+    pub async fn depth(&self) -> (u64, u64) {
+        let names = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
+        let answer = self.sqs.get_queue_attributes().queue_url(&self.queue_url).set_attribute_names(Some(names.to_vec())).send().await.unwrap();
+        let attributes = answer.attributes.unwrap();
+        let of = |name: &QueueAttributeName| attributes[name].parse().unwrap();
+        (of(&names[0]), of(&names[1]))
+    }
+
+    /// The input that reads the queue; `more` are further lines of it.
+    pub fn input(&self, more: &str) -> String {
+        format!(
+            "  - type: aws-s3\n    id: trail\n    queue_url: {}\n    region: us-east-1\n    endpoint: {}\n    path_style: true\n    access_key_id: test\n    secret_access_key: test\n    sqs.wait_time: 1s\n{}",
+            self.queue_url,
+            self.server.url,
+            more.lines().map(|line| format!("    {line}\n")).collect::<String>()
+        )
+    }
+}

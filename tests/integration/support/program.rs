@@ -1,0 +1,164 @@
+//! The real binary, as a user runs it.
+
+use serde_json::Value;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Longer than anything takes; a wait that ends here has failed.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder of its own, with a configuration and `path.data`.
+pub struct Program {
+    pub folder: TempDir,
+}
+
+impl Program {
+    /// `inputs` and `output` are lines of YAML; `more` are further sections.
+    pub fn new(inputs: &str, output: &str, more: &str) -> Program {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("trailship.inputs:\n{inputs}\n{output}\n{more}\n");
+        std::fs::write(folder.path().join("trailship.yml"), text).unwrap();
+        Program { folder }
+    }
+
+    /// The output for a search server's stream.
+    pub fn elasticsearch(url: &str, namespace: &str, more: &str) -> String {
+        format!(
+            "data_stream.namespace: {namespace}\noutput.elasticsearch:\n  hosts: ['{url}']\n  backoff: {{init: 100ms, max: 1s}}\n{}",
+            more.lines().map(|line| format!("  {line}\n")).collect::<String>()
+        )
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trailship"));
+        command
+            .args(arguments)
+            .arg("-e")
+            .arg("-v")
+            .args(["-c".as_ref(), self.folder.path().join("trailship.yml").as_os_str()])
+            .args(["--path.data".as_ref(), self.data().as_os_str()])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdin(Stdio::null())
+            .env_remove("AWS_PROFILE");
+        command
+    }
+
+    pub fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Ships what is there; gives the summary. Fails the test when the program fails.
+    pub fn once(&self) -> Value {
+        let output = self.output(&["run", "--once", "--format", "json"]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{:?}\n{said}", output.status);
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no summary:\n{said}"));
+        for input in summary["inputs"].as_array().unwrap() {
+            assert_eq!(input["unbalanced"], 0, "{summary}");
+            assert_eq!(input["in_flight"], 0, "{summary}");
+        }
+        summary
+    }
+
+    /// Installs the templates.
+    pub fn setup(&self) {
+        let output = self.output(&["setup", "--index-management"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Starts shipping without end.
+    pub fn spawn(&self, arguments: &[&str]) -> Running {
+        let log = self.folder.path().join("stderr.log");
+        let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
+        let child = self.command(arguments).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        Running { child, log }
+    }
+
+    /// Lines of the dead letter.
+    pub fn dead_letters(&self) -> Vec<Value> {
+        let mut lines = Vec::new();
+        let Ok(entries) = std::fs::read_dir(self.data().join("dead-letter")) else { return lines };
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "ndjson")).collect();
+        paths.sort();
+        for path in paths {
+            let text = std::fs::read_to_string(path).unwrap();
+            lines.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+        }
+        lines
+    }
+}
+
+/// A program under way; killed when the test ends early.
+pub struct Running {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Running {
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, then the end; gives the exit status and what was printed.
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status = until("the program has ended", || self.child.try_wait().unwrap());
+        let mut printed = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+        (status, printed)
+    }
+
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Everything logged so far.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until `probe` gives something.
+pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The same for a probe that asks a server.
+pub async fn until_async<T>(what: &str, mut probe: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
