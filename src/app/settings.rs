@@ -68,7 +68,7 @@ pub struct CommandLine {
 /// when something is wrong.
 pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings> {
     let inputs = crate::inputs::kinds::read(config);
-    let shutdown_timeout = config.value::<Period>("trailship.shutdown_timeout").unwrap_or(Period::from_secs(30));
+    let trailship: TrailshipConfig = config.section("trailship");
     let stream: DataStreamConfig = config.section("data_stream");
     let output = kinds::read(config, &stream.namespace.0);
     let mapping: MappingConfig = config.section("mapping");
@@ -78,8 +78,8 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let flush: FlushConfig = config.section("flush");
     let path: PathConfig = config.section("path");
     let logging: LoggingConfig = config.section("logging");
-    let max_procs = config.value::<usize>("max_procs").unwrap_or(0);
-    let name = config.value::<String>("name").unwrap_or_default();
+    let max_procs: usize = config.section("max_procs");
+    let name: String = config.section("name");
     if memory.budget.bytes() < ByteSize::from_mib(16).bytes() {
         config.reject("memory.budget", format!("`{}` is too little to work with", memory.budget), Some("write at least 16MiB"));
     }
@@ -99,7 +99,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
             folder: command_line.logs.clone().unwrap_or(path.logs),
             json: logging.json,
         },
-        shutdown_timeout: shutdown_timeout.get(),
+        shutdown_timeout: trailship.shutdown_timeout.get(),
         flush_timeout: flush.timeout.get(),
         threads: if max_procs == 0 { processors } else { max_procs.min(256) },
         budget: memory.budget.as_usize(),
@@ -111,6 +111,19 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
         mapping,
         name,
     })
+}
+
+/// `trailship.*`, beside the inputs.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct TrailshipConfig {
+    shutdown_timeout: Period,
+}
+
+impl Default for TrailshipConfig {
+    fn default() -> TrailshipConfig {
+        TrailshipConfig { shutdown_timeout: Period::from_secs(30) }
+    }
 }
 
 /// `mapping.*`

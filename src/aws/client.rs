@@ -41,8 +41,8 @@ pub struct Settings {
 
 /// Longest time to reach an endpoint.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Credentials that name no end are read again after this time, so that rotated ones are found.
-const REREAD: Duration = Duration::from_secs(300);
+/// Credentials that name no end are read again after this time, so that rotated ones are found; the SDK takes no less.
+const REREAD: Duration = Duration::from_secs(900);
 /// Tries of a call to S3, as Filebeat.
 const S3_ATTEMPTS: u32 = 5;
 /// Regions with a client of their own, and buckets whose region is remembered.
@@ -71,10 +71,14 @@ impl Session {
             None => aws_config::default_provider::region::Builder::default().build().region().await,
         };
         let Some(region) = region else {
-            return Err(SetupError(format!("`{}` does not tell its region, and nothing else does; set `region`", settings.queue_url)));
+            return Err(SetupError(format!(
+                "`{}` does not tell its region, and nothing else does; set `region`",
+                settings.queue_url
+            )));
         };
         let provider = settings.credentials.base(&http, Some(region.clone()))?;
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(settings.api_timeout).build();
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(settings.api_timeout).build();
         let sdk = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http)
             .region(region.clone())
@@ -136,7 +140,12 @@ impl Session {
         match QueueHost::of(&self.settings.queue_url) {
             QueueHost::Aws { .. } => None,
             QueueHost::VpcEndpoint { .. } => Some(origin(&self.settings.queue_url)),
-            QueueHost::Other => Some(self.settings.endpoint.as_ref().map_or_else(|| origin(&self.settings.queue_url), |url| url.as_str().to_owned())),
+            QueueHost::Other => Some(
+                self.settings
+                    .endpoint
+                    .as_ref()
+                    .map_or_else(|| origin(&self.settings.queue_url), |url| url.as_str().to_owned()),
+            ),
         }
     }
 }
@@ -205,7 +214,11 @@ impl Buckets {
         };
         match found {
             Some(found) if found != region => {
-                tracing::info!(bucket = place.bucket, region = found, "the bucket lies in another region than thought, which is remembered");
+                tracing::info!(
+                    bucket = place.bucket,
+                    region = found,
+                    "the bucket lies in another region than thought, which is remembered"
+                );
                 self.remember(place.bucket, &found);
                 self.open_in(&found, place).await
             }
@@ -247,8 +260,15 @@ impl Buckets {
     }
 
     async fn open_in(&self, region: &str, place: Place<'_>) -> Result<GetObjectOutput, Fault> {
-        let request = self.client(region).get_object().bucket(place.bucket).key(place.key).set_version_id(place.version.map(str::to_owned));
-        request.send().await.map_err(|error| Fault::of(Service::S3, "GetObject", format!("s3://{}/{}", place.bucket, place.key), &error))
+        let request = self
+            .client(region)
+            .get_object()
+            .bucket(place.bucket)
+            .key(place.key)
+            .set_version_id(place.version.map(str::to_owned));
+        request.send().await.map_err(|error| {
+            Fault::of(Service::S3, "GetObject", format!("s3://{}/{}", place.bucket, place.key), &error)
+        })
     }
 
     /// Asks S3 where a bucket lies; the answer names the region even when it is a refusal.
@@ -301,10 +321,13 @@ fn path_encoded(key: &str) -> String {
     let mut encoded = String::with_capacity(key.len());
     for byte in key.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => {
+                encoded.push(char::from(byte))
+            }
             other => {
                 encoded.push('%');
-                encoded.extend([other >> 4, other & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])));
+                encoded
+                    .extend([other >> 4, other & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])));
             }
         }
     }

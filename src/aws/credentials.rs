@@ -7,6 +7,7 @@
 use super::SetupError;
 use super::http::HttpClient;
 use crate::config::types::{Arn, Secret};
+use aws_config::Region;
 use aws_config::SdkConfig;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -14,7 +15,6 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::profile::profile_file::{ProfileFileKind, ProfileFiles};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use std::path::PathBuf;
@@ -66,8 +66,10 @@ impl CredentialSettings {
         let (Some(role), Some(base)) = (&self.role, sdk.credentials_provider()) else {
             return sdk;
         };
-        let mut builder =
-            AssumeRoleProvider::builder(role.to_string()).session_name("trailship").session_length(self.role_duration).configure(&sdk);
+        let mut builder = AssumeRoleProvider::builder(role.to_string())
+            .session_name("trailship")
+            .session_length(self.role_duration)
+            .configure(&sdk);
         if let Some(id) = filled(&self.external_id) {
             builder = builder.external_id(id);
         }
@@ -101,7 +103,8 @@ impl ProvideCredentials for Chain {
 impl Chain {
     #[expect(deprecated, reason = "the new names live in a crate that nothing else here needs")]
     async fn load(&self) -> aws_credential_types::provider::Result {
-        let config = ProviderConfig::without_region().with_http_client(self.http.clone()).with_region(self.region.clone());
+        let config =
+            ProviderConfig::without_region().with_http_client(self.http.clone()).with_region(self.region.clone());
         if self.profile.is_none() && self.shared_file.is_none() {
             let chain = DefaultCredentialsChain::builder().configure(config).region(self.region.clone()).build().await;
             return chain.provide_credentials().await;
@@ -112,7 +115,8 @@ impl Chain {
             builder = builder.profile_name(profile);
         }
         if let Some(file) = &self.shared_file {
-            let files = ProfileFiles::builder().include_default_config_file(true).with_file(ProfileFileKind::Credentials, file);
+            let files =
+                ProfileFiles::builder().include_default_config_file(true).with_file(ProfileFileKind::Credentials, file);
             builder = builder.profile_files(files.build());
         }
         builder.build().provide_credentials().await

@@ -65,26 +65,47 @@ const SHOWN: usize = 300;
 
 impl Fault {
     /// Judges an error of the SDK. `action` is the name of the API, such as `GetObject`.
-    pub fn of<E>(service: Service, action: &'static str, subject: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Fault
+    pub fn of<E>(
+        service: Service,
+        action: &'static str,
+        subject: impl Into<String>,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Fault
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
         let status = error.raw_response().map(|response| response.status().as_u16());
-        let region = error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region")).map(str::to_owned);
+        let region =
+            error.raw_response().and_then(|response| response.headers().get("x-amz-bucket-region")).map(str::to_owned);
         let (kind, code, message) = match error {
             SdkError::ServiceError(answer) => {
                 let code = answer.err().code().unwrap_or_default();
                 let message = answer.err().message().unwrap_or_default();
-                let shown = if code.is_empty() { status.map(|status| format!("HTTP {status}")).unwrap_or_default() } else { code.to_owned() };
+                let shown = if code.is_empty() {
+                    status.map(|status| format!("HTTP {status}")).unwrap_or_default()
+                } else {
+                    code.to_owned()
+                };
                 (judge(code, status.unwrap_or(0), message), shown, message.to_owned())
             }
-            SdkError::TimeoutError(_) => (FaultKind::Transient, "timeout".to_owned(), "no answer within `api_timeout`".to_owned()),
+            SdkError::TimeoutError(_) => {
+                (FaultKind::Transient, "timeout".to_owned(), "no answer within `api_timeout`".to_owned())
+            }
             SdkError::ResponseError(_) => (FaultKind::Transient, "unreadable-answer".to_owned(), causes(error)),
             _ if lacks_credentials(error) => (FaultKind::Credentials, "no-credentials".to_owned(), causes(error)),
             _ => (FaultKind::Transient, "no-connection".to_owned(), causes(error)),
         };
         let request_id = error.request_id().map(cut);
-        Fault { kind, service, action, subject: subject.into(), code: cut(&code), message: cut(&message), request_id, region }
+        Fault {
+            kind,
+            service,
+            action,
+            subject: subject.into(),
+            code: cut(&code),
+            message: cut(&message),
+            request_id,
+            region,
+        }
     }
 
     /// An entry of a batch that was refused, while the batch as a whole went well.
@@ -108,7 +129,13 @@ impl Fault {
     }
 
     /// A fault that may pass by itself and that no answer of AWS describes.
-    pub fn transient(service: Service, action: &'static str, subject: impl Into<String>, code: &str, message: impl AsRef<str>) -> Fault {
+    pub fn transient(
+        service: Service,
+        action: &'static str,
+        subject: impl Into<String>,
+        code: &str,
+        message: impl AsRef<str>,
+    ) -> Fault {
         Fault {
             kind: FaultKind::Transient,
             service,
@@ -130,7 +157,11 @@ impl Fault {
     /// set, outages end.
     pub fn may_pass(&self) -> bool {
         match self.kind {
-            FaultKind::Throttled | FaultKind::Expired | FaultKind::Credentials | FaultKind::SkewedClock | FaultKind::Transient => true,
+            FaultKind::Throttled
+            | FaultKind::Expired
+            | FaultKind::Credentials
+            | FaultKind::SkewedClock
+            | FaultKind::Transient => true,
             FaultKind::Denied
             | FaultKind::Missing
             | FaultKind::Archived
@@ -172,9 +203,7 @@ impl Fault {
                 "allow `{api}` on the object to this identity, in its policy and in that of the bucket; S3 also answers this for a missing object when `s3:ListBucket` is not allowed"
             ),
             (FaultKind::Denied, Service::Sqs) => format!("allow `{api}` on the queue to this identity"),
-            (FaultKind::Missing, Service::S3) => {
-                "the object was removed before it was read, or the bucket is gone; the message is left to the queue's redrive policy".to_owned()
-            }
+            (FaultKind::Missing, Service::S3) => "the object was removed before it was read, or the bucket is gone".to_owned(),
             (FaultKind::Missing, Service::Sqs) => "check `queue_url` and `region`".to_owned(),
             (FaultKind::Archived, _) => "restore the object from its archive, then send the message again".to_owned(),
             (FaultKind::Expired, _) => "renew the credentials; files and the environment of the AWS chain are read again by themselves".to_owned(),
@@ -236,7 +265,10 @@ const CODES: &[(FaultKind, &[&str])] = &[
             "KmsThrottled",
         ],
     ),
-    (FaultKind::Denied, &["AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AccountProblem", "NotSignedUp"]),
+    (
+        FaultKind::Denied,
+        &["AccessDenied", "AccessDeniedException", "AllAccessDisabled", "AccountProblem", "NotSignedUp"],
+    ),
     (
         FaultKind::Missing,
         &[
@@ -272,7 +304,12 @@ const CODES: &[(FaultKind, &[&str])] = &[
     (FaultKind::SkewedClock, &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"]),
     (
         FaultKind::Moved,
-        &["PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"],
+        &[
+            "PermanentRedirect",
+            "TemporaryRedirect",
+            "AuthorizationHeaderMalformed",
+            "IllegalLocationConstraintException",
+        ],
     ),
     (
         FaultKind::Stale,
@@ -287,7 +324,15 @@ const CODES: &[(FaultKind, &[&str])] = &[
     ),
     (
         FaultKind::Transient,
-        &["InternalError", "InternalFailure", "ServiceUnavailable", "ServiceFailure", "RequestTimeout", "RequestTimeoutException", "Busy"],
+        &[
+            "InternalError",
+            "InternalFailure",
+            "ServiceUnavailable",
+            "ServiceFailure",
+            "RequestTimeout",
+            "RequestTimeoutException",
+            "Busy",
+        ],
     ),
 ];
 
@@ -296,7 +341,9 @@ fn judge(code: &str, status: u16, message: &str) -> FaultKind {
     if matches!(code, "AccessDenied" | "AccessDeniedException") && message.contains("kms:") {
         return FaultKind::KmsDenied;
     }
-    if code == "InvalidSignatureException" && (message.contains("Signature expired") || message.contains("not yet current")) {
+    if code == "InvalidSignatureException"
+        && (message.contains("Signature expired") || message.contains("not yet current"))
+    {
         return FaultKind::SkewedClock;
     }
     if let Some((kind, _)) = CODES.iter().find(|(_, codes)| codes.contains(&code)) {
@@ -349,7 +396,10 @@ mod tests {
 
     #[test]
     fn answers_of_aws_are_judged() {
-        use FaultKind::{Archived, Credentials, Denied, Expired, KmsDenied, Missing, Moved, Other, SkewedClock, Stale, Throttled, Transient};
+        use FaultKind::{
+            Archived, Credentials, Denied, Expired, KmsDenied, Missing, Moved, Other, SkewedClock, Stale, Throttled,
+            Transient,
+        };
         for (code, status, message, expected) in [
             ("SlowDown", 503, "Please reduce your request rate.", Throttled),
             ("ThrottlingException", 400, "", Throttled),
@@ -386,7 +436,10 @@ mod tests {
     #[test]
     fn a_fault_says_what_failed_and_how_to_mend_it() {
         let fault = Fault::of_entry("DeleteMessageBatch", "https://sqs.example/q", "AccessDenied", Some("no\nway."));
-        assert_eq!(fault.to_string(), "`sqs:DeleteMessageBatch` of `https://sqs.example/q` failed with `AccessDenied`: no way");
+        assert_eq!(
+            fault.to_string(),
+            "`sqs:DeleteMessageBatch` of `https://sqs.example/q` failed with `AccessDenied`: no way"
+        );
         assert_eq!(fault.code(), "sqs-access-denied");
         assert_eq!(fault.advice(), "allow `sqs:DeleteMessageBatch` on the queue to this identity");
         assert!(!fault.may_pass());

@@ -30,7 +30,8 @@ pub fn client(authorities: &[String], proxy: Option<&HttpUrl>, direct: bool) -> 
         .build()
         .map_err(|error| SetupError(format!("cannot set up TLS: {error}")))?;
     let proxy = match proxy {
-        Some(url) => ProxyConfig::all(url.as_str()).map_err(|error| SetupError(format!("`proxy_url` cannot be used: {error}")))?,
+        Some(url) => ProxyConfig::all(url.as_str())
+            .map_err(|error| SetupError(format!("`proxy_url` cannot be used: {error}")))?,
         None if direct => ProxyConfig::disabled(),
         None => ProxyConfig::from_env(),
     };
@@ -53,7 +54,8 @@ fn certificates(authority: &str) -> Result<Vec<u8>, SetupError> {
     let pem = if inline {
         authority.as_bytes().to_vec()
     } else {
-        std::fs::read(authority).map_err(|error| SetupError(format!("cannot read the certificate authority {named}: {error}")))?
+        std::fs::read(authority)
+            .map_err(|error| SetupError(format!("cannot read the certificate authority {named}: {error}")))?
     };
     let broken = |why: String| SetupError(format!("{named} is not a certificate in PEM form: {why}"));
     let mut store = RootCertStore::empty();

@@ -44,8 +44,15 @@ impl QueueHost {
 }
 
 /// Domains of AWS's partitions, the longer before the shorter that ends like it.
-const DOMAINS: [&str; 7] =
-    ["amazonaws.com.cn", "amazonaws.com", "api.amazonwebservices.com.cn", "api.aws", "amazonaws.eu", "c2s.ic.gov", "sc2s.sgov.gov"];
+const DOMAINS: [&str; 7] = [
+    "amazonaws.com.cn",
+    "amazonaws.com",
+    "api.amazonwebservices.com.cn",
+    "api.aws",
+    "amazonaws.eu",
+    "c2s.ic.gov",
+    "sc2s.sgov.gov",
+];
 
 /// Whether a text has the form of a region (`eu-west-1`, `us-gov-east-1`), so that it may become part of a host name.
 pub fn is_region(text: &str) -> bool {
@@ -91,7 +98,10 @@ mod tests {
             ("https://sqs-fips.us-gov-east-1.amazonaws.com/111122223333/q", aws("us-gov-east-1")),
             ("https://sqs.eu-west-1.api.aws/111122223333/q", aws("eu-west-1")),
             ("https://eu-west-1.queue.amazonaws.com/111122223333/q", aws("eu-west-1")),
-            ("https://vpce-0a1b2c-x9.sqs.us-east-2.vpce.amazonaws.com/1/q", QueueHost::VpcEndpoint { region: "us-east-2".to_owned() }),
+            (
+                "https://vpce-0a1b2c-x9.sqs.us-east-2.vpce.amazonaws.com/1/q",
+                QueueHost::VpcEndpoint { region: "us-east-2".to_owned() },
+            ),
             ("https://queue.amazonaws.com/111122223333/q", QueueHost::Other),
             ("http://127.0.0.1:5000/123456789012/q", QueueHost::Other),
             ("https://sqs.eu-west-1.amazonaws.com.example.org/1/q", QueueHost::Other),
@@ -104,10 +114,14 @@ mod tests {
 
     #[test]
     fn a_region_may_become_part_of_a_host_name() {
-        for region in ["eu-west-1", "us-gov-east-1", "ap-southeast-4", "us-isob-east-1", "eusc-de-east-1", "cn-northwest-1"] {
+        for region in
+            ["eu-west-1", "us-gov-east-1", "ap-southeast-4", "us-isob-east-1", "eusc-de-east-1", "cn-northwest-1"]
+        {
             assert!(is_region(region), "{region}");
         }
-        for text in ["", "eu", "eu-west", "eu-west-1.evil.example", "EU-WEST-1", "eu-west-1/", "a--1", "-eu-west-1", "eu-west-"] {
+        for text in
+            ["", "eu", "eu-west", "eu-west-1.evil.example", "EU-WEST-1", "eu-west-1/", "a--1", "-eu-west-1", "eu-west-"]
+        {
             assert!(!is_region(text), "{text}");
         }
     }

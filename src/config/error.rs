@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+/// Most findings of a kind that are told; who has more of them needs no longer list.
+pub(super) const MAX_FINDINGS: usize = 100;
+
 /// One thing found in a configuration, with its place.
 ///
 /// Texts are lower-case, without a full stop, and hold no secret.

@@ -55,6 +55,7 @@ pub use permissions::check_permissions;
 pub use settings::Config;
 pub use types::{Arn, ByteSize, HttpUrl, Malformed, Pattern, Period, Secret};
 
+use error::MAX_FINDINGS;
 use source::{Place, Problem, Source};
 use tree::{Map, Node, Value};
 
@@ -137,7 +138,7 @@ impl Loading {
         if document.whole {
             self.problems.extend(document.problems);
         } else {
-            for mut problem in document.problems {
+            for mut problem in document.problems.into_iter().take(MAX_FINDINGS) {
                 // What follows the fault was not parsed, so its secrets are not known.
                 problem.quotable = !source.may_hold_secret(problem.place.line);
                 self.fatal.push(source.report(problem));

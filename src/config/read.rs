@@ -15,6 +15,7 @@ use std::collections::HashSet;
 
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
 
+use super::error::MAX_FINDINGS;
 use super::redact::is_secret_path;
 use super::source::shown;
 use super::tree::{Map, Node, Value, join};
@@ -23,9 +24,6 @@ use super::types::SECRET_NAME;
 use access::{Choice, Items, Settings};
 use fault::Fault;
 pub(super) use fault::{Kind, Located};
-
-/// Most faults that are reported of one section.
-const MAX_FAULTS: usize = 100;
 
 /// A section that is to be read.
 pub(super) struct Section<'a> {
@@ -59,7 +57,7 @@ pub(super) fn read<T: DeserializeOwned>(section: &Section<'_>) -> (Option<T>, Ve
         if !is_consequence(&fault, &reading.set_aside) {
             faults.push(fault);
         }
-        if of_section || !progress || faults.len() >= MAX_FAULTS {
+        if of_section || !progress || faults.len() >= MAX_FINDINGS {
             return (None, faults);
         }
     }

@@ -24,11 +24,19 @@ pub(super) fn is_secret_key(key: &str) -> bool {
     !lower.ends_with("_file") && SECRET_PARTS.iter().any(|part| lower.contains(part))
 }
 
-/// How many names of secrets there are in a line.
-pub(super) fn count_secret_words(line: &str) -> usize {
+/// Whether a line names a secret whose value does not begin with the mask.
+///
+/// For what is no setting's value but was meant as one: in a comment, or behind a forgotten quote.
+pub(super) fn leaves_a_secret(line: &str, mask: &str) -> bool {
     let lower = line.to_ascii_lowercase().replace('-', "_");
-    let words = SECRET_PARTS.iter();
-    words.map(|word| lower.matches(word).count()).sum()
+    SECRET_PARTS.iter().any(|word| {
+        lower.match_indices(word).any(|(at, _)| {
+            let rest = line.get(at + word.len()..).unwrap_or_default();
+            let value = rest.split_once([':', '=']).map_or("", |(_, value)| value);
+            let value = value.trim_start_matches([' ', '\t', '"', '\'', '[', '{']);
+            !value.is_empty() && !value.starts_with(mask)
+        })
+    })
 }
 
 /// Whether any part of a dotted path names a secret: what lies below a secret is secret.
@@ -74,9 +82,21 @@ mod tests {
     }
 
     #[test]
-    fn counts_secret_names() {
-        assert_eq!(count_secret_words("hosts: [a]"), 0);
-        assert_eq!(count_secret_words("{password: a, API-KEY: b}"), 2);
+    fn finds_secrets_that_are_left() {
+        for line in [
+            "# password: hunter2",
+            "{password: ***, \", api-key = hunter2\"",
+            "token: {a: hunter2}",
+        ] {
+            assert!(leaves_a_secret(line, "***"), "{line}");
+        }
+        for line in [
+            "hosts: [a]",
+            "password:",
+            "a: {password: ***, api_key: '***', tokens: [***, ***]}",
+        ] {
+            assert!(!leaves_a_secret(line, "***"), "{line}");
+        }
     }
 
     #[test]

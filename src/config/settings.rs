@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::canonical;
 use super::choice::Section;
-use super::error::{ConfigError, ConfigErrors, Warnings};
+use super::error::{ConfigError, ConfigErrors, MAX_FINDINGS, Warnings};
 use super::read::{self, Kind, Located};
 use super::source::{Problem, Source};
 use super::tree::Node;
@@ -117,14 +117,14 @@ impl Config {
         self.warnings.push(finding);
     }
 
-    /// What is wrong so far, in the order of the files; it is not reported again.
+    /// What is wrong so far, the first hundred, in the order of the files; it is not told again.
     pub fn take_errors(&mut self) -> ConfigErrors {
         let mut errors = std::mem::take(&mut self.errors);
         self.sort(&mut errors);
         ConfigErrors(errors)
     }
 
-    /// What is worth saying so far, in the order of the files.
+    /// What is worth saying so far, the first hundred, in the order of the files.
     pub fn warnings(&self) -> Warnings {
         let mut warnings = self.warnings.clone();
         self.sort(&mut warnings);
@@ -257,13 +257,17 @@ impl Config {
     }
 
     pub(super) fn add_error(&mut self, problem: Problem) {
-        let finding = self.report(problem);
-        self.errors.push(finding);
+        if self.errors.len() < MAX_FINDINGS {
+            let finding = self.report(problem);
+            self.errors.push(finding);
+        }
     }
 
     fn add_warning(&mut self, problem: Problem) {
-        let finding = self.report(problem);
-        self.warnings.push(finding);
+        if self.warnings.len() < MAX_FINDINGS {
+            let finding = self.report(problem);
+            self.warnings.push(finding);
+        }
     }
 
     fn report(&self, problem: Problem) -> ConfigError {

@@ -4,7 +4,7 @@
 //! secret settings and the credentials in URLs never leave this file.
 
 use super::error::ConfigError;
-use super::redact::{count_secret_words, is_secret_key};
+use super::redact::{is_secret_key, leaves_a_secret};
 use super::types::{credentials_range, without_credentials};
 
 /// A place in a source: line and column from 1, the column in characters.
@@ -140,10 +140,8 @@ impl Source {
 
     fn snippet(&self, place: Place) -> Option<String> {
         self.text.lines().nth(place.line.checked_sub(1)?)?;
-        let (line, column, masks) = self.masked_line(place.line, place.column);
-        // A secret that is no setting's value, say in a comment or behind a forgotten quote, has no
-        // extent; its name gives it away.
-        if line.trim().is_empty() || count_secret_words(&line) > masks {
+        let (line, column) = self.masked_line(place.line, place.column);
+        if line.trim().is_empty() || leaves_a_secret(&line, MASK) {
             return None;
         }
         let caret = column.saturating_sub(1);
@@ -175,8 +173,8 @@ impl Source {
         Some(format!("{}\n{pad}^", quoted.trim_end()))
     }
 
-    /// The line with its secrets masked, where the column went by that, and how many there are.
-    fn masked_line(&self, number: usize, column: usize) -> (String, usize, usize) {
+    /// The line with its secrets masked, and where the column went by that.
+    fn masked_line(&self, number: usize, column: usize) -> (String, usize) {
         let line = self.text.lines().nth(number - 1).unwrap_or_default();
         let length = line.chars().count();
         let mut hidden: Vec<(usize, usize)> = self
@@ -200,8 +198,8 @@ impl Source {
         hidden.extend(credentials_in(line));
         hidden.retain(|(from, to)| from < to);
         hidden.sort_unstable();
+        let mut signs = line.chars();
         let mut masked = String::new();
-        let mut masks = 0;
         let mut moved = column;
         let mut reached = 0;
         for (from, to) in hidden {
@@ -209,9 +207,9 @@ impl Source {
                 continue;
             }
             let from = from.max(reached);
-            masked.extend(line.chars().skip(reached).take(from - reached));
+            masked.extend(signs.by_ref().take(from - reached));
             masked.push_str(MASK);
-            masks += 1;
+            signs.by_ref().take(to - from).for_each(drop);
             if column > to {
                 moved = moved + MASK.len() - (to - from);
             } else if column > from + 1 {
@@ -219,19 +217,24 @@ impl Source {
             }
             reached = to;
         }
-        masked.extend(line.chars().skip(reached));
-        (masked, moved, masks)
+        masked.extend(signs);
+        (masked, moved)
     }
 }
 
 /// Where credentials of URLs stand in a line, in characters.
 fn credentials_in(line: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    let mut from = 0;
-    while let Some(range) = line.get(from..).and_then(credentials_range) {
-        let chars_to = |end: usize| line.get(..end).map_or(0, |before| before.chars().count());
-        found.push((chars_to(from + range.start), chars_to(from + range.end)));
-        from += range.end;
+    let mut rest = line;
+    let mut before = 0;
+    while let Some(range) = credentials_range(rest) {
+        let (ahead, from_start) = rest.split_at(range.start);
+        let (credentials, behind) = from_start.split_at(range.len());
+        let start = before + ahead.chars().count();
+        let end = start + credentials.chars().count();
+        found.push((start, end));
+        before = end;
+        rest = behind;
     }
     found
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::error::MAX_FINDINGS;
 use super::redact::{is_secret_path, is_secret_text};
 use super::source::{Extent, Place, Problem, shown};
 use super::tree::{Again, MAX_DEPTH, Map, Node, Scalar, Size, Value, join};
@@ -113,6 +114,9 @@ impl Builder {
         let mut parser = Parser::new_from_str(text);
         let mut documents = 0;
         while let Some(next) = parser.next_event() {
+            if self.problems.len() >= MAX_FINDINGS {
+                return Ok(());
+            }
             let (event, span) = next.map_err(|fault| {
                 let place = self.place(fault.marker().line(), fault.marker().col());
                 Problem::new(

@@ -26,7 +26,10 @@ pub(super) enum Slot {
     /// A value of the record.
     Value(NodeId),
     /// JSON text in `Doc::made`.
-    Made { start: u32, end: u32 },
+    Made {
+        start: u32,
+        end: u32,
+    },
     /// JSON text that is the same for every record.
     Fixed(&'static str),
     /// JSON text that the record's [`Origin`](super::origin::Origin) has.
@@ -165,7 +168,8 @@ impl Doc {
     pub(super) fn list(&mut self, field: FieldId, fill: impl FnOnce(&mut List<'_>)) {
         let start = self.made.len();
         self.made.push(b'[');
-        let mut list = List { out: &mut self.made, first: start + 1, ends: [0; FEW_ELEMENTS], few: 0, many: HashSet::new() };
+        let mut list =
+            List { out: &mut self.made, first: start + 1, ends: [0; FEW_ELEMENTS], few: 0, many: HashSet::new() };
         fill(&mut list);
         let empty = list.few == 0;
         self.made.push(b']');

@@ -2,8 +2,8 @@
 
 use super::source::Source;
 
-/// A field of [`FIELDS`](super::table::FIELDS), by its number there. Only the table makes them, so a document cannot have an
-/// undeclared field.
+/// A field of [`FIELDS`](super::table::FIELDS), by its number there. Only the table makes them, so a document cannot
+/// have an undeclared field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldId(pub(super) u8);
 
@@ -101,7 +101,11 @@ impl Field {
     pub fn source(&self) -> &'static str {
         match self.rule {
             Rule::Moved(source) => source.path(),
-            Rule::Made { from, .. } | Rule::Input(from) | Rule::Settings(from) | Rule::Enriched(from) | Rule::Foreign(from) => from,
+            Rule::Made { from, .. }
+            | Rule::Input(from)
+            | Rule::Settings(from)
+            | Rule::Enriched(from)
+            | Rule::Foreign(from) => from,
         }
     }
 
@@ -119,7 +123,17 @@ impl Field {
 
     const fn new(kind: Kind, name: &'static str, rule: Rule, description: &'static str) -> Field {
         let ignore_above = if matches!(kind, Kind::Keyword) { Some(IGNORE_ABOVE) } else { None };
-        Field { name, kind, description, rule, since: "", ignore_above, text_subfield: None, indexed: true, value: None }
+        Field {
+            name,
+            kind,
+            description,
+            rule,
+            since: "",
+            ignore_above,
+            text_subfield: None,
+            indexed: true,
+            value: None,
+        }
     }
 
     pub(super) const fn since(self, since: &'static str) -> Field {
@@ -147,7 +161,13 @@ pub(super) const fn moved(kind: Kind, name: &'static str, source: Source, descri
     Field::new(kind, name, Rule::Moved(source), description)
 }
 
-pub(super) const fn made(kind: Kind, name: &'static str, from: &'static str, section: &'static str, description: &'static str) -> Field {
+pub(super) const fn made(
+    kind: Kind,
+    name: &'static str,
+    from: &'static str,
+    section: &'static str,
+    description: &'static str,
+) -> Field {
     Field::new(kind, name, Rule::Made { from, section }, description)
 }
 

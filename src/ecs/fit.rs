@@ -87,3 +87,53 @@ fn flattened(value: Value<'_>, depth: usize) -> Option<Why> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ecs::{Mapper, Origin, Position, Settings, Timestamp};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn misfits(record: &serde_json::Value) -> Vec<(&'static str, Why)> {
+        let origin = Origin::default();
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let mapped = mapper
+            .map(record.to_string().as_bytes(), Position::new(&origin, 0), Timestamp::from_unix_nanos(0))
+            .unwrap();
+        mapped.misfits().into_iter().map(|misfit| (misfit.field.field().name, misfit.why)).collect()
+    }
+
+    #[test]
+    fn values_of_the_declared_types_fit() {
+        let record = json!({"eventVersion": 1.1, "readOnly": "true", "errorCode": ["a", 1, true], "resources": [{"ARN": "a"}],
+            "requestParameters": {"a": [{"b": 1}]}, "userAgent": "x", "sourceIPAddress": "10.0.0.1"});
+        assert_eq!(misfits(&record), []);
+    }
+
+    #[test]
+    fn what_an_index_refuses_is_told_by_field() {
+        let mut deep = json!("x");
+        for _ in 0..21 {
+            deep = json!({"a": deep});
+        }
+        for (record, field, why) in [
+            (json!({"errorCode": {"a": 1}}), "aws.cloudtrail.error_code", Why::Shape),
+            (json!({"errorCode": [["x", {"a": 1}]]}), "aws.cloudtrail.error_code", Why::Shape),
+            (json!({"readOnly": "yes"}), "aws.cloudtrail.read_only", Why::NotBoolean),
+            (json!({"readOnly": {"a": 1}}), "aws.cloudtrail.read_only", Why::Shape),
+            (json!({"resources": "x"}), "aws.cloudtrail.resources", Why::Shape),
+            (json!({"insightDetails": "x"}), "aws.cloudtrail.flattened.insight_details", Why::Shape),
+            (json!({"insightDetails": {"a\0b": 1}}), "aws.cloudtrail.flattened.insight_details", Why::ZeroInKey),
+            (
+                json!({"insightDetails": {"a": "x".repeat(32_767)}}),
+                "aws.cloudtrail.flattened.insight_details",
+                Why::Long,
+            ),
+            (json!({"insightDetails": deep}), "aws.cloudtrail.flattened.insight_details", Why::Deep),
+        ] {
+            assert_eq!(misfits(&record), [(field, why)]);
+        }
+    }
+}

@@ -1,17 +1,17 @@
 //! The `_id` of a document: `TTTTTTT-HHHHHHHHHHHHHHHHHHHH`, the same whichever way a record comes.
 //!
-//! T: minutes since 1970 of the event's time, seven hexadecimal digits, so that documents of one time lie together in the
-//! index and ids sort by time; 0000000 when the record has no readable time. H: the first 15 bytes of a SHA-256 in base64url.
-//! It is taken over `eventID`, a zero byte and `recipientAccountId`; aggregated records have them as `eventId` and
-//! `accountId`. Cross-account copies differ in both, repeated deliveries in neither. Records without an eventID, digests and
-//! faults are told apart by where they were found instead: bucket, key and offset; the path of a file; the log group and
-//! CloudWatch Logs' own id. A leading zero byte keeps these from meeting the others.
+//! T: minutes since 1970 of the event's time, seven hexadecimal digits, so that documents of one time lie together in
+//! the index and ids sort by time; 0000000 when the record has no readable time. H: the first 15 bytes of a SHA-256
+//! in base64url. It is taken over `eventID`, a zero byte and `recipientAccountId`; aggregated records have them as
+//! `eventId` and `accountId`. Cross-account copies differ in both, repeated deliveries in neither. Records without an
+//! eventID, digests and faults are told apart by where they were found instead: bucket, key and offset; the path of a
+//! file; the log group and CloudWatch Logs' own id. A leading zero byte keeps these from meeting the others.
 
+use super::java;
 use super::origin::Position;
 use super::source as s;
 use super::source::Record;
 use super::time::Timestamp;
-use super::java;
 use crate::record::json::Value;
 use ring::digest::{Context, SHA256};
 use std::borrow::Cow;
@@ -80,7 +80,8 @@ mod tests {
         let (mut tape, mut found) = (Tape::default(), Found::default());
         tape.parse(json.as_bytes(), Blanks::Dropped).unwrap();
         let record = Record::find(&tape, &mut found);
-        let origin = Origin { bucket_arn: Some("arn".to_string()), object_key: Some(key.to_string()), ..Origin::default() };
+        let origin =
+            Origin { bucket_arn: Some("arn".to_string()), object_key: Some(key.to_string()), ..Origin::default() };
         let mut id = String::new();
         write(&mut id, record, &Position::new(&origin, offset), Timestamp::parse(time));
         id
@@ -88,8 +89,8 @@ mod tests {
 
     #[test]
     fn an_event_has_the_same_id_wherever_it_was_found() {
-        // 2026-11-02T01:06:28Z is minute 29893026 = 0x1C821A2. The hash: printf 'e-1\0111122223333' | sha256sum, first 15
-        // bytes in base64url.
+        // 2026-11-02T01:06:28Z is minute 29893026 = 0x1C821A2. The hash: printf 'e-1\0111122223333' | sha256sum,
+        // first 15 bytes in base64url.
         let record = r#"{"eventID":"e-1","recipientAccountId":"111122223333"}"#;
         let expected = "1c821a2-r4RPf1v3Sx526IPk5DwR";
         assert_eq!(id(record, "a", 0, "2026-11-02T01:06:28Z"), expected);
@@ -102,8 +103,13 @@ mod tests {
     #[test]
     fn copies_for_other_accounts_differ() {
         let time = "2026-11-02T01:06:28Z";
-        let ids = [r#"{"eventID":"e","recipientAccountId":"1"}"#, r#"{"eventID":"e","recipientAccountId":"2"}"#, r#"{"eventID":"e"}"#, r#"{"eventID":"e1"}"#]
-            .map(|record| id(record, "a", 0, time));
+        let ids = [
+            r#"{"eventID":"e","recipientAccountId":"1"}"#,
+            r#"{"eventID":"e","recipientAccountId":"2"}"#,
+            r#"{"eventID":"e"}"#,
+            r#"{"eventID":"e1"}"#,
+        ]
+        .map(|record| id(record, "a", 0, time));
         for (i, one) in ids.iter().enumerate() {
             assert!(!ids[..i].contains(one));
         }

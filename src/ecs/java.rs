@@ -1,7 +1,7 @@
 //! Values as Java prints them: `toString` of a parsed payload, with the key order of a `HashMap` (ECS mapping 5).
 //!
-//! Detection rules take these strings apart by position, so the order is part of the contract. Not emulated: buckets with
-//! nine or more keys, which Java turns into trees.
+//! Detection rules take these strings apart by position, so the order is part of the contract. Not emulated: buckets
+//! with nine or more keys, which Java turns into trees.
 
 use crate::record::json::{Kind, Number, Text, Value, write};
 
@@ -32,8 +32,9 @@ pub fn bucket(key: &str, capacity: u32) -> u32 {
         let (words, rest) = key.as_bytes().as_chunks::<4>();
         // Four steps at once: the multiplications need not wait for each other.
         let four = |hash: u32, w: &[u8; 4]| {
-            hash.wrapping_mul(31 * 31 * 31 * 31)
-                .wrapping_add(u32::from(w[0]) * (31 * 31 * 31) + u32::from(w[1]) * (31 * 31) + u32::from(w[2]) * 31 + u32::from(w[3]))
+            hash.wrapping_mul(31 * 31 * 31 * 31).wrapping_add(
+                u32::from(w[0]) * (31 * 31 * 31) + u32::from(w[1]) * (31 * 31) + u32::from(w[2]) * 31 + u32::from(w[3]),
+            )
         };
         rest.iter().fold(words.iter().fold(0, four), |hash, &byte| step(hash, u32::from(byte)))
     } else {
@@ -42,7 +43,8 @@ pub fn bucket(key: &str, capacity: u32) -> u32 {
     (hash ^ hash >> 16) & (capacity - 1)
 }
 
-/// Buckets of a `HashMap` that has been given `keys` keys one by one: 16, doubled each time three quarters are exceeded.
+/// Buckets of a `HashMap` that has been given `keys` keys one by one: 16, doubled each time three quarters are
+/// exceeded.
 pub fn capacity(keys: usize) -> u32 {
     let mut capacity = 16u32;
     while keys > capacity as usize / 4 * 3 && capacity < 1 << 30 {
@@ -162,8 +164,8 @@ fn print_number(sink: &mut impl Sink, number: Number<'_>) {
     }
 }
 
-/// A double as Java's `Double.toString` prints it: shortest digits that come back, at least one behind the point, and an
-/// exponent from 10^7 on and below 10^-3.
+/// A double as Java's `Double.toString` prints it: shortest digits that come back, at least one behind the point, and
+/// an exponent from 10^7 on and below 10^-3.
 fn double(number: f64) -> String {
     let size = number.abs();
     if number.is_nan() {
@@ -219,8 +221,14 @@ mod tests {
             (&["Host", "bucketName", "key"], &["bucketName", "Host", "key"]),
             (&["quotaCode", "serviceCode"], &["serviceCode", "quotaCode"]),
             (&["targets", "documentName", "interactive"], &["interactive", "documentName", "targets"]),
-            (&["bucketName", K, "Host", SSE, "x-amz-copy-source", "key"], &["bucketName", K, "Host", SSE, "x-amz-copy-source", "key"]),
-            (&["bucketName", "Host", K, SSE, "x-amz-copy-source", "key"], &["bucketName", "Host", K, SSE, "x-amz-copy-source", "key"]),
+            (
+                &["bucketName", K, "Host", SSE, "x-amz-copy-source", "key"],
+                &["bucketName", K, "Host", SSE, "x-amz-copy-source", "key"],
+            ),
+            (
+                &["bucketName", "Host", K, SSE, "x-amz-copy-source", "key"],
+                &["bucketName", "Host", K, SSE, "x-amz-copy-source", "key"],
+            ),
         ] {
             assert_eq!(ordered(input), output, "{input:?}");
         }
@@ -235,8 +243,8 @@ mod tests {
 
     #[test]
     fn keys_are_counted_as_they_stood_in_the_text() {
-        // Bucket 23 of 32 is bucket 7 of 16: with 13 keys in the text `h` (104 = 8 mod 16, 8 mod 32) and `w` (119 = 7 mod
-        // 16, 23 mod 32) change places.
+        // Bucket 23 of 32 is bucket 7 of 16: with 13 keys in the text `h` (104 = 8 mod 16, 8 mod 32) and `w` (119 = 7
+        // mod 16, 23 mod 32) change places.
         assert_eq!(java(r#"{"h":1,"w":2}"#), "{w=2, h=1}");
         let blanks: String = (0..11).map(|i| format!("\"blank{i}\":\"\",")).collect();
         assert_eq!(java(&format!("{{{blanks}\"h\":1,\"w\":2}}")), "{h=1, w=2}");
@@ -256,7 +264,10 @@ mod tests {
             (r#"[1,"a b",true,false,{"k":[{"x":1}]}]"#, "[1, a b, true, false, {k=[{x=1}]}]"),
             (r#"["a\"b\\c\nd"]"#, "[a\"b\\c\nd]"),
             ("[123456789012345678901234567890,-0,-7]", "[123456789012345678901234567890, 0, -7]"),
-            ("[2.0,1e7,9999999.0,1E6,0.001,0.0001,-0.0,0.0]", "[2.0, 1.0E7, 9999999.0, 1000000.0, 0.001, 1.0E-4, -0.0, 0.0]"),
+            (
+                "[2.0,1e7,9999999.0,1E6,0.001,0.0001,-0.0,0.0]",
+                "[2.0, 1.0E7, 9999999.0, 1000000.0, 0.001, 1.0E-4, -0.0, 0.0]",
+            ),
             ("[1.5e300,123456789.125,2e23,1e-5,0.1]", "[1.5E300, 1.23456789125E8, 2.0E23, 1.0E-5, 0.1]"),
             ("[5e-324,1e400,-1e400,100.25]", "[4.9E-324, Infinity, -Infinity, 100.25]"),
             ("\"alone\"", "alone"),

@@ -1,14 +1,17 @@
 //! The order of the stages (ECS mapping 2), and nothing else of the mapping.
 //!
-//! The first clean-up (ECS mapping 3) happens while the record is parsed; the second one is that a document's slots take
-//! no empty values. Stages only read the record: what the original takes out of it on the way is left out where it would
-//! show again.
+//! The first clean-up (ECS mapping 3) happens while the record is parsed; the second one is that a document's slots
+//! take no empty values. Stages only read the record: what the original takes out of it on the way is left out where
+//! it would show again.
 
 use super::doc::Doc;
 use super::settings::Choices;
 use super::source::Record;
 use super::stage::user_agent::Agents;
-use super::stage::{classify, cloud, entities, faults, login, moves, payloads, related, resources, source, special, times, tls, user_agent, users};
+use super::stage::{
+    classify, cloud, entities, faults, login, moves, payloads, related, resources, source, special, times, tls,
+    user_agent, users,
+};
 use super::table as f;
 use super::time::Timestamp;
 

@@ -25,6 +25,8 @@ pub struct Mapper {
     id: String,
     /// The event's time in the record that was mapped last.
     time: Option<Timestamp>,
+    /// Whether that record's text had to be repaired.
+    repaired: bool,
     agents: Agents,
 }
 
@@ -51,17 +53,24 @@ impl Mapper {
             doc: Doc::new(),
             id: String::with_capacity(id::LENGTH),
             time: None,
+            repaired: false,
             agents: Agents::default(),
         }
     }
 
     /// Maps one record, found at `at` and read at `now`.
     ///
-    /// Faults in a record that is JSON (ECS mapping 12) become documents whose `event.kind` is `pipeline_error`; two members
-    /// of one name are such a fault, too. Errors: text that is not JSON, which the caller parks, or ships by
-    /// [`Mapper::fault_document`].
+    /// Faults in a record that is JSON (ECS mapping 12) become documents whose `event.kind` is `pipeline_error`; two
+    /// members of one name are such a fault, too. Invalid UTF-8 is replaced, see [`Mapped::repaired`]. Errors: text
+    /// that is not JSON, which the caller parks, or ships by [`Mapper::fault_document`].
     pub fn map(&mut self, text: &[u8], at: Position<'_>, now: Timestamp) -> Result<Mapped<'_>, Broken> {
-        match self.tape.parse(text, Blanks::Dropped).map(|_| ()) {
+        self.repaired = false;
+        let mut parsed = self.tape.parse(text, Blanks::Dropped).map(|_| ());
+        if let Err(Error { kind: ErrorKind::Utf8, .. }) = parsed {
+            self.repaired = true;
+            parsed = self.tape.parse(repair_utf8(text).as_bytes(), Blanks::Dropped).map(|_| ());
+        }
+        match parsed {
             // Elasticsearch takes nothing, and a comment alone, for a record without members (ECS mapping 12, 16).
             Ok(()) | Err(Error { kind: ErrorKind::Empty, .. }) => {}
             Err(error) if matches!(error.kind, ErrorKind::DuplicateKey(_)) => {
@@ -91,6 +100,7 @@ impl Mapper {
     pub fn fault_document(&mut self, text: &[u8], at: Position<'_>, now: Timestamp, broken: &Broken) -> Mapped<'_> {
         self.tape.reset();
         self.time = None;
+        self.repaired = std::str::from_utf8(text).is_err();
         self.begin(&at, now);
         self.doc.fault(&broken.to_string());
         self.doc.text(f::EVENT_ORIGINAL, &repair_utf8(text));
@@ -150,6 +160,11 @@ impl<'m> Mapped<'m> {
         !self.mapper.doc.faults().is_empty()
     }
 
+    /// Whether the record had invalid UTF-8, each sequence of which has become U+FFFD.
+    pub fn repaired(&self) -> bool {
+        self.mapper.repaired
+    }
+
     /// When the event happened; none if the record does not say it readably.
     pub fn event_time(&self) -> Option<Timestamp> {
         self.mapper.time
@@ -167,5 +182,178 @@ impl<'m> Mapped<'m> {
 
     fn record(&self) -> Record<'m> {
         Record::of(&self.mapper.tape, &self.mapper.found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::ecs::origin::Origin;
+    use crate::ecs::stage::tests::{NOW, is_fault, map};
+    use serde_json::{Value, json};
+
+    fn plain(text: &[u8]) -> Value {
+        map(Settings::default(), text)
+    }
+
+    fn kept(text: &[u8]) -> Value {
+        map(Settings { preserve_original_event: true, ..Settings::default() }, text)
+    }
+
+    #[test]
+    fn nothing_is_an_event_without_members() {
+        for text in [&b""[..], b"{}", b"null", b" \t", b"/* nothing */", b"// nothing", b"{\"a\":null}"] {
+            assert_eq!(
+                plain(text),
+                json!({
+                    "@timestamp": "2026-11-20T10:00:00.123456789Z", "cloud": {"provider": "aws"}, "ecs": {"version": "8.11.0"},
+                    "event": {"created": "2026-11-20T10:00:00.123456789Z", "ingested": "2026-11-20T10:00:00.123456789Z", "kind": "event",
+                        "outcome": "success", "type": ["info"], "module": "aws", "dataset": "aws.cloudtrail"},
+                    "data_stream": {"type": "logs", "dataset": "aws.cloudtrail", "namespace": "default"}, "tags": ["forwarded", "aws-cloudtrail"],
+                })
+            );
+        }
+        assert!(kept(b"")["event"]["original"].is_null());
+        assert_eq!(kept(b"null")["event"]["original"], "null");
+        assert_eq!(kept(b"{}")["event"]["original"], "{}");
+    }
+
+    #[test]
+    fn text_that_is_no_json_has_a_document_of_its_own() {
+        for text in ["{", "abc", "{\"a\":1} x", "{\"a\":1,\"a\":2}", "{\"a\":01}", "-"] {
+            assert_eq!(
+                plain(text.as_bytes()),
+                json!({
+                    "@timestamp": "2026-11-20T10:00:00.123456789Z", "error": {"message": plain(text.as_bytes())["error"]["message"]},
+                    "event": {"created": "2026-11-20T10:00:00.123456789Z", "ingested": "2026-11-20T10:00:00.123456789Z", "kind": "pipeline_error",
+                        "original": text, "module": "aws", "dataset": "aws.cloudtrail"},
+                    "data_stream": {"type": "logs", "dataset": "aws.cloudtrail", "namespace": "default"},
+                    "tags": ["forwarded", "aws-cloudtrail", "preserve_original_event"],
+                })
+            );
+            assert!(is_fault(&plain(text.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_no_object_stops_after_the_version() {
+        for text in ["[]", "[1]", "7", "\"x\"", "true"] {
+            let doc = plain(text.as_bytes());
+            assert!(is_fault(&doc));
+            assert_eq!(
+                (&doc["ecs"]["version"], &doc["event"]["original"], &doc["cloud"]),
+                (&json!("8.11.0"), &json!(text), &json!(null))
+            );
+        }
+    }
+
+    #[test]
+    fn the_text_is_kept_as_it_is_if_asked_for() {
+        let text = br#"{ "eventName" : "GetUser", "requestParameters": {"a": "\u00e4\/\n"} }"#;
+        assert!(plain(text)["event"]["original"].is_null());
+        let doc = kept(text);
+        assert_eq!(doc["event"]["original"].as_str().unwrap().as_bytes(), text);
+        assert_eq!(doc["tags"], json!(["preserve_original_event", "forwarded", "aws-cloudtrail"]));
+        assert_eq!(doc["event"]["kind"], "event");
+    }
+
+    #[test]
+    fn invalid_utf_8_is_replaced_and_told() {
+        let origin = Origin::default();
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let (at, now) = (Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW));
+        let mapped = mapper.map(b"{\"eventName\":\"a\xFFb\"}", at, now).unwrap();
+        assert_eq!((mapped.action(), mapped.repaired(), mapped.faulted()), (Some("a\u{FFFD}b"), true, false));
+        assert!(!mapper.map(b"{}", at, now).unwrap().repaired());
+        assert!(mapper.map(b"\xFF", at, now).is_err());
+        assert!(mapper.map_line(b"\xFF", at, now).repaired());
+    }
+
+    #[test]
+    fn broken_text_is_an_error_with_its_place() {
+        let origin = Origin::default();
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let (at, now) = (Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW));
+        let broken = mapper.map(br#"{"a":}"#, at, now).err().unwrap();
+        assert_eq!(broken.to_string(), "the record is not readable as JSON: expected a value at byte 5");
+        let twice = mapper.map(br#"{"a":1,"a":2}"#, at, now).unwrap();
+        assert!(twice.faulted());
+    }
+
+    #[test]
+    fn what_the_input_knows_is_in_every_document() {
+        let origin = Origin {
+            input_type: "aws-s3",
+            bucket_name: Some("trail".to_string()),
+            bucket_arn: Some("arn:aws:s3:::trail".to_string()),
+            object_key: Some("AWSLogs/x.json.gz".to_string()),
+            log_file_path: Some("https://trail.s3.eu-west-1.amazonaws.com/AWSLogs/x.json.gz".to_string()),
+            region: Some("eu-west-1".to_string()),
+            ..Origin::default()
+        };
+        let settings = Settings {
+            namespace: "prod".to_string(),
+            agent: crate::ecs::Agent {
+                id: "a".to_string(),
+                name: "n".to_string(),
+                kind: "trailship".to_string(),
+                ..Default::default()
+            },
+            ..Settings::default()
+        };
+        let mut mapper = Mapper::new(Arc::new(settings));
+        for (text, region) in [(r#"{"awsRegion":"us-east-1"}"#, "us-east-1"), ("{}", "eu-west-1"), ("{", "eu-west-1")] {
+            let mut out = Vec::new();
+            mapper
+                .map_line(text.as_bytes(), Position::new(&origin, 17), Timestamp::from_unix_nanos(NOW))
+                .write(&mut out);
+            let doc: Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(
+                doc["aws"]["s3"],
+                json!({"bucket": {"name": "trail", "arn": "arn:aws:s3:::trail"}, "object": {"key": "AWSLogs/x.json.gz"}})
+            );
+            assert_eq!(
+                doc["log"],
+                json!({"offset": 17, "file": {"path": "https://trail.s3.eu-west-1.amazonaws.com/AWSLogs/x.json.gz"}})
+            );
+            assert_eq!(
+                (&doc["input"]["type"], &doc["cloud"]),
+                (&json!("aws-s3"), &json!({"provider": "aws", "region": region}))
+            );
+            assert_eq!(doc["agent"], json!({"id": "a", "name": "n", "type": "trailship"}));
+            assert_eq!(doc["data_stream"]["namespace"], "prod");
+        }
+    }
+
+    #[test]
+    fn log_events_say_group_stream_and_time() {
+        let origin = Origin { input_type: "aws-cloudwatch", log_group: Some("g".to_string()), ..Origin::default() };
+        let mut at = Position::new(&origin, 0);
+        at.log_stream = Some("s");
+        at.ingestion_time = Some(Timestamp::from_unix_millis(1_795_168_800_001));
+        at.log_event_id = Some("1");
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let mut out = Vec::new();
+        let now = Timestamp::from_unix_nanos(NOW);
+        mapper.map_line(b"{}", at, now).write(&mut out);
+        let doc: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(
+            doc["aws"]["cloudwatch"],
+            json!({"log_group": "g", "log_stream": "s", "ingestion_time": "2026-11-20T10:00:00.001Z"})
+        );
+        let first = mapper.map_line(b"{}", at, now).id().to_string();
+        at.log_event_id = Some("2");
+        assert_ne!(mapper.map_line(b"{}", at, now).id(), first);
+    }
+
+    #[test]
+    fn statistics_learn_time_and_action() {
+        let origin = Origin::default();
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let text = br#"{"eventTime":"2026-11-02T01:06:28Z","eventName":"GetUser","eventID":"e-1","recipientAccountId":"111122223333"}"#;
+        let mapped = mapper.map(text, Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW)).unwrap();
+        assert_eq!((mapped.event_time(), mapped.action()), (Timestamp::parse("2026-11-02T01:06:28Z"), Some("GetUser")));
+        assert_eq!((mapped.id(), mapped.faulted()), ("1c821a2-r4RPf1v3Sx526IPk5DwR", false));
     }
 }

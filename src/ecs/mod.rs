@@ -1,8 +1,8 @@
 //! Records as ECS documents: what Elastic's `aws` integration makes of them in the data set `aws.cloudtrail`.
 //!
-//! [`Mapper`] takes one record's text and gives one [`Mapped`] document. [`table`] declares every field; a stage (`stage/`)
-//! makes those that need thought, one file for each section of the ECS mapping; `map.rs` has their order. Pure: no I/O, no
-//! clock, no configuration files.
+//! [`Mapper`] takes one record's text and gives one [`Mapped`] document. [`table`] declares every field; a stage
+//! (`stage/`) makes those that need thought, one file for each section of the ECS mapping; `map.rs` has their order.
+//! Pure: no I/O, no clock, no configuration files.
 
 mod doc;
 mod field;
@@ -26,3 +26,8 @@ pub use origin::{Origin, Position};
 pub use settings::{Agent, Compat, ENTITIES_TAG, Flattened, PRESERVE_TAG, Retain, Settings};
 pub use stage::user_agent::preload as preload_user_agents;
 pub use time::Timestamp;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod properties;

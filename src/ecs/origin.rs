@@ -27,9 +27,8 @@ impl Origin {
     /// What tells this origin from all others, as parts of a text; empty for one of which nothing is known.
     pub(super) fn identity(&self) -> [&str; 2] {
         match self {
-            Origin { object_key: Some(key), bucket_arn: Some(bucket), .. } | Origin { object_key: Some(key), bucket_name: Some(bucket), .. } => {
-                [bucket, key]
-            }
+            Origin { object_key: Some(key), bucket_arn: Some(bucket), .. }
+            | Origin { object_key: Some(key), bucket_name: Some(bucket), .. } => [bucket, key],
             Origin { log_group: Some(group), log_stream, .. } => [group, log_stream.as_deref().unwrap_or_default()],
             Origin { log_file_path: Some(path), .. } => [path, ""],
             _ => ["", ""],

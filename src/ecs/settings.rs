@@ -55,11 +55,12 @@ impl Settings {
         self.actor_target_mapping || self.tags.iter().any(|tag| tag == ENTITIES_TAG)
     }
 
-    /// The tags of a document: the control tags first, then the operator's (ECS mapping 1). The clean-up takes those away
-    /// that say nothing (ECS mapping 3).
+    /// The tags of a document: the control tags first, then the operator's (ECS mapping 1). The clean-up takes those
+    /// away that say nothing (ECS mapping 3).
     fn document_tags(&self) -> Vec<&str> {
         let asked = [(self.preserve_original_event, PRESERVE_TAG), (self.actor_target_mapping, ENTITIES_TAG)];
-        let control = asked.into_iter().filter(|(on, tag)| *on && !self.tags.iter().any(|own| own == tag)).map(|(_, tag)| tag);
+        let control =
+            asked.into_iter().filter(|(on, tag)| *on && !self.tags.iter().any(|own| own == tag)).map(|(_, tag)| tag);
         let own = self.tags.iter().map(String::as_str).filter(|tag| !matches!(*tag, "" | "-" | "none"));
         control.chain(own).collect()
     }
@@ -89,7 +90,8 @@ impl Default for Retain {
 }
 
 impl Retain {
-    /// Reads `all`, `flattened`, `keyword`, `minimal` or `none`; the empty text acts like `keyword`, as in the integration.
+    /// Reads `all`, `flattened`, `keyword`, `minimal` or `none`; the empty text acts like `keyword`, as in the
+    /// integration.
     pub fn parse(text: &str) -> Option<Retain> {
         let (texts, flattened) = match text {
             "all" => (true, Flattened::All),
@@ -230,7 +232,8 @@ mod tests {
 
     #[test]
     fn control_tags_come_first_and_once() {
-        let mut settings = Settings { preserve_original_event: true, actor_target_mapping: true, ..Settings::default() };
+        let mut settings =
+            Settings { preserve_original_event: true, actor_target_mapping: true, ..Settings::default() };
         let constants = Constants::new(&settings);
         let tags = r#"["preserve_original_event","actor_target_mapping","forwarded","aws-cloudtrail"]"#;
         assert_eq!((constants.get(f::TAGS), constants.fault_tags.as_str()), (tags, tags));

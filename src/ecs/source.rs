@@ -286,7 +286,8 @@ mod tests {
     #[test]
     fn every_source_is_found_where_its_path_says() {
         for (i, path) in PATHS.iter().enumerate() {
-            let json = path.rsplit('.').fold("\"x\"".to_string(), |inner, name| format!("{{\"other\":1,\"{name}\":{inner}}}"));
+            let json =
+                path.rsplit('.').fold("\"x\"".to_string(), |inner, name| format!("{{\"other\":1,\"{name}\":{inner}}}"));
             let (mut tape, mut found) = (Tape::default(), Found::default());
             tape.parse(json.as_bytes(), Blanks::Dropped).unwrap();
             let record = Record::find(&tape, &mut found);
@@ -298,7 +299,11 @@ mod tests {
     #[test]
     fn an_object_is_found_as_well_as_what_is_in_it() {
         let (mut tape, mut found) = (Tape::default(), Found::default());
-        tape.parse(br#"{"userIdentity":{"type":"Root"},"eventTime":"-","readOnly":null,"resources":[[]]}"#, Blanks::Dropped).unwrap();
+        tape.parse(
+            br#"{"userIdentity":{"type":"Root"},"eventTime":"-","readOnly":null,"resources":[[]]}"#,
+            Blanks::Dropped,
+        )
+        .unwrap();
         let record = Record::find(&tape, &mut found);
         assert_eq!(to_json(record.value(IDENTITY).unwrap()), r#"{"type":"Root"}"#);
         assert_eq!(record.text(IDENTITY_TYPE), Some("Root"));

@@ -3,9 +3,11 @@
 //! From these rows come the slots of a document, the index templates and the fields reference. Rows with a common
 //! beginning stand together, so that a document is written in one pass; a test checks it. Descriptions are ours.
 
+use super::field::Kind::{
+    Boolean, ConstantKeyword, Date, Flattened, GeoPoint, Ip, Keyword, Long, MatchOnlyText, Object, Text,
+};
 #[allow(clippy::wildcard_imports, reason = "the rows name most of it")]
 use super::field::*;
-use super::field::Kind::{Boolean, ConstantKeyword, Date, Flattened, GeoPoint, Ip, Keyword, Long, MatchOnlyText, Object, Text};
 use super::source as s;
 
 macro_rules! table {
@@ -223,7 +225,8 @@ mod tests {
         let mut open: Vec<String> = Vec::new();
         for field in FIELDS {
             assert!(closed.insert(field.name.to_string()), "`{}` is there twice", field.name);
-            let objects: Vec<String> = field.name.match_indices('.').map(|(at, _)| field.name[..=at].to_string()).collect();
+            let objects: Vec<String> =
+                field.name.match_indices('.').map(|(at, _)| field.name[..=at].to_string()).collect();
             for left in open.iter().filter(|object| !objects.contains(object)) {
                 closed.insert(left.clone());
             }
@@ -254,7 +257,12 @@ mod tests {
             (USER_AGENT_ORIGINAL, Some(1024), Some(Kind::MatchOnlyText)),
             (EVENT_ORIGINAL, None, None),
         ] {
-            assert_eq!((field.field().ignore_above, field.field().text_subfield), (limit, text), "{}", field.field().name);
+            assert_eq!(
+                (field.field().ignore_above, field.field().text_subfield),
+                (limit, text),
+                "{}",
+                field.field().name
+            );
         }
     }
 }

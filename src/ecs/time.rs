@@ -21,7 +21,10 @@ impl Timestamp {
 
     /// The time `nanoseconds` after 1970-01-01T00:00:00Z.
     pub fn from_unix_nanos(nanoseconds: i64) -> Timestamp {
-        Timestamp { seconds: nanoseconds.div_euclid(1_000_000_000), nanos: nanoseconds.rem_euclid(1_000_000_000) as u32 }
+        Timestamp {
+            seconds: nanoseconds.div_euclid(1_000_000_000),
+            nanos: nanoseconds.rem_euclid(1_000_000_000) as u32,
+        }
     }
 
     /// The time `milliseconds` after 1970-01-01T00:00:00Z.
@@ -39,8 +42,9 @@ impl Timestamp {
         self.seconds * 1000 + i64::from(self.nanos / 1_000_000)
     }
 
-    /// Reads `YYYY[-MM[-DD[T[hh[:mm[:ss[.f]]]][offset]]]]` (ECS mapping 4, 16): up to nine digits of fraction behind a point
-    /// or comma; `Z`, `+hh`, `+hhmm`, `+hh:mm` and the like as offset, none means UTC. Letters are upper case.
+    /// Reads `YYYY[-MM[-DD[T[hh[:mm[:ss[.f]]]][offset]]]]` (ECS mapping 4, 16): up to nine digits of fraction behind
+    /// a point or comma; `Z`, `+hh`, `+hhmm`, `+hh:mm` and the like as offset, none means UTC. Letters are upper
+    /// case.
     pub fn parse(text: &str) -> Option<Timestamp> {
         let mut reader = Reader { bytes: text.as_bytes(), at: 0 };
         let time = reader.iso()?;
@@ -81,7 +85,9 @@ impl Timestamp {
             out.push(b'-');
         }
         write_padded(out, year.unsigned_abs(), 4);
-        for (mark, number) in [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)] {
+        for (mark, number) in
+            [(b'-', month), (b'-', day), (b'T', second / 3600), (b':', second / 60 % 60), (b':', second % 60)]
+        {
             out.push(mark);
             out.extend_from_slice(&[b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]);
         }
@@ -153,7 +159,13 @@ impl Reader<'_> {
             self.at = self.bytes.len();
             return Some(0);
         }
-        let sign = if self.take(b'+') { 1 } else if self.take(b'-') { -1 } else { return None };
+        let sign = if self.take(b'+') {
+            1
+        } else if self.take(b'-') {
+            -1
+        } else {
+            return None;
+        };
         let mut seconds = self.number(2)? * 3600;
         let colon = self.take(b':');
         if colon || self.at < self.bytes.len() {
@@ -179,7 +191,10 @@ impl Reader<'_> {
         if hour > 23 || minute > 59 || second > 59 || !self.take(b'Z') {
             return None;
         }
-        Some(Timestamp { seconds: days * 86_400 + i64::from(hour * 3600 + minute * 60 + second), nanos: millis * 1_000_000 })
+        Some(Timestamp {
+            seconds: days * 86_400 + i64::from(hour * 3600 + minute * 60 + second),
+            nanos: millis * 1_000_000,
+        })
     }
 
     /// `mark` and a number of `digits` digits; `Some(None)` if the mark is not there.
@@ -280,11 +295,36 @@ mod tests {
     #[test]
     fn texts_that_are_no_time() {
         for text in [
-            "", "-", "none", "now", "202", "2026-", "2026-1", "2026-13", "2026-00-01", "2026-02-30", "2025-02-29", "2026-11-02t01:06:28Z",
-            "2026-11-02T01:06:28z", "2026-11-02T01:06:60Z", "2026-11-02T24:00:00Z", "2026-11-02T01:60:00Z", "2026-11-02T01:06:28.Z",
-            "2026-11-02T01:06:28.1234567890Z", "2026-11-02T01:06:28 Z", "2026-11-02 01:06:28Z", "2026-11-02T01:06:28ZZ", "2026-11-02Z",
-            "2026-11-02T01:06:28+2", "2026-11-02T01:06:28+02:0", "2026-11-02T01:06:28+19:00", "2026-11-02T1:06:28Z", "20131102T010628Z",
-            "1700000000000", "2026.5", "+2026-11-02",
+            "",
+            "-",
+            "none",
+            "now",
+            "202",
+            "2026-",
+            "2026-1",
+            "2026-13",
+            "2026-00-01",
+            "2026-02-30",
+            "2025-02-29",
+            "2026-11-02t01:06:28Z",
+            "2026-11-02T01:06:28z",
+            "2026-11-02T01:06:60Z",
+            "2026-11-02T24:00:00Z",
+            "2026-11-02T01:60:00Z",
+            "2026-11-02T01:06:28.Z",
+            "2026-11-02T01:06:28.1234567890Z",
+            "2026-11-02T01:06:28 Z",
+            "2026-11-02 01:06:28Z",
+            "2026-11-02T01:06:28ZZ",
+            "2026-11-02Z",
+            "2026-11-02T01:06:28+2",
+            "2026-11-02T01:06:28+02:0",
+            "2026-11-02T01:06:28+19:00",
+            "2026-11-02T1:06:28Z",
+            "20131102T010628Z",
+            "1700000000000",
+            "2026.5",
+            "+2026-11-02",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
         }

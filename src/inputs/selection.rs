@@ -75,7 +75,8 @@ impl Selection {
         if self.insight.is_match(key) {
             return Choice::Insight;
         }
-        if self.selectors.is_empty() && (!self.log.is_match(key) || matches!(kind, Some(Kind::Digest | Kind::Insight))) {
+        if self.selectors.is_empty() && (!self.log.is_match(key) || matches!(kind, Some(Kind::Digest | Kind::Insight)))
+        {
             return Choice::Skip;
         }
         match kind {
@@ -102,8 +103,15 @@ mod tests {
     }
 
     fn choices(selection: &Selection) -> [Choice; 6] {
-        ["CloudTrail", "CloudTrail-Digest", "CloudTrail-Insight", "CloudTrail-NetworkActivity", "CloudTrail-Aggregated", "vpcflowlogs"]
-            .map(|folder| selection.choose(&key(folder)))
+        [
+            "CloudTrail",
+            "CloudTrail-Digest",
+            "CloudTrail-Insight",
+            "CloudTrail-NetworkActivity",
+            "CloudTrail-Aggregated",
+            "vpcflowlogs",
+        ]
+        .map(|folder| selection.choose(&key(folder)))
     }
 
     #[test]
@@ -112,12 +120,30 @@ mod tests {
         let default_digest = "/CloudTrail-Digest/";
         for (log, digest, insight, expected, why) in [
             ("/CloudTrail/", "", "/CloudTrail-Insight/", [Log, Skip, Insight, Skip, Skip, Skip], "the defaults"),
-            ("/CloudTrail/", default_digest, "/CloudTrail-Insight/", [Log, Digest, Insight, Skip, Skip, Skip], "Filebeat's defaults"),
+            (
+                "/CloudTrail/",
+                default_digest,
+                "/CloudTrail-Insight/",
+                [Log, Digest, Insight, Skip, Skip, Skip],
+                "Filebeat's defaults",
+            ),
             ("", "", "", [Skip; 6], "all blank"),
             ("/CloudTrail/", "", "", [Log, Skip, Skip, Skip, Skip, Skip], "a blank one skips its kind"),
-            ("CloudTrail", "", "", [Log, Skip, Skip, Log, Log, Skip], "a wide pattern does not bring a blank kind back"),
+            (
+                "CloudTrail",
+                "",
+                "",
+                [Log, Skip, Skip, Log, Log, Skip],
+                "a wide pattern does not bring a blank kind back",
+            ),
             (".*", default_digest, "", [Log, Digest, Skip, Log, Log, Log], "the narrow pattern goes first"),
-            ("/CloudTrail(-NetworkActivity|-Aggregated)?/", "", "", [Log, Skip, Skip, Log, Log, Skip], "the folders without pattern"),
+            (
+                "/CloudTrail(-NetworkActivity|-Aggregated)?/",
+                "",
+                "",
+                [Log, Skip, Skip, Log, Log, Skip],
+                "the folders without pattern",
+            ),
         ] {
             assert_eq!(choices(&selection(log, digest, insight, &[])), expected, "{why}");
         }

@@ -49,9 +49,7 @@ mod tests {
     #[test]
     fn doubles_up_to_the_maximum() {
         let backoff = Backoff::new(SECOND, Duration::from_secs(60));
-        let seconds: Vec<u64> = (0..9)
-            .map(|n| backoff.spread(n, 1.0).as_secs())
-            .collect();
+        let seconds: Vec<u64> = (0..9).map(|n| backoff.spread(n, 1.0).as_secs()).collect();
         assert_eq!(seconds, [1, 1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(backoff.spread(u32::MAX, 1.0), Duration::from_secs(60));
     }
@@ -68,9 +66,6 @@ mod tests {
 
     #[test]
     fn a_maximum_below_the_start_counts_as_the_start() {
-        assert_eq!(
-            Backoff::new(SECOND, Duration::ZERO).spread(9, 1.0),
-            SECOND
-        );
+        assert_eq!(Backoff::new(SECOND, Duration::ZERO).spread(9, 1.0), SECOND);
     }
 }

@@ -132,7 +132,11 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn of(parked: &'a Parked<'_>, timestamp: &'a str) -> Line<'a> {
         let truncated = parked.record.len() > RECORD_LIMIT;
-        let kept = if truncated { cut(parked.record) } else { parked.record };
+        let kept = if truncated {
+            cut(parked.record)
+        } else {
+            parked.record
+        };
         let text = std::str::from_utf8(kept).ok();
         Line {
             timestamp,
@@ -147,7 +151,9 @@ impl<'a> Line<'a> {
             offset: parked.offset,
             id: parked.id,
             record: text,
-            record_base64: text.is_none().then(|| aws_smithy_types::base64::encode(kept)),
+            record_base64: text
+                .is_none()
+                .then(|| aws_smithy_types::base64::encode(kept)),
             truncated,
         }
     }
@@ -207,7 +213,10 @@ mod tests {
         for name in names {
             let text = fs::read_to_string(name).unwrap();
             assert!(text.is_empty() || text.ends_with('\n'));
-            all.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+            all.extend(
+                text.lines()
+                    .map(|line| serde_json::from_str::<Value>(line).unwrap()),
+            );
         }
         all
     }
@@ -217,7 +226,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let parking = Parking::open(dir.path()).unwrap();
         let source = source();
-        parking.park(&[parked(&source, b"{\"a\":\"\xc3\xbc\"}")]).unwrap();
+        parking
+            .park(&[parked(&source, b"{\"a\":\"\xc3\xbc\"}")])
+            .unwrap();
         let mut line = lines(&parking).remove(0);
         let time: jiff::Timestamp = line["@timestamp"].as_str().unwrap().parse().unwrap();
         assert!(jiff::Timestamp::now().duration_since(time).as_secs().abs() < 3_600);
@@ -260,15 +271,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let source = source();
         let parking = Parking::open(dir.path()).unwrap();
-        parking.park(&[parked(&source, b"one"), parked(&source, b"two")]).unwrap();
-        let name = fs::read_dir(parking.folder()).unwrap().next().unwrap().unwrap().path();
+        parking
+            .park(&[parked(&source, b"one"), parked(&source, b"two")])
+            .unwrap();
+        let name = fs::read_dir(parking.folder())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         drop(parking);
         let whole = fs::read(&name).unwrap();
         fs::write(&name, &whole[..whole.len() - 5]).unwrap();
 
         let parking = Parking::open(dir.path()).unwrap();
         parking.park(&[parked(&source, b"three")]).unwrap();
-        let records: Vec<Value> = lines(&parking).iter().map(|line| line["record"].clone()).collect();
+        let records: Vec<Value> = lines(&parking)
+            .iter()
+            .map(|line| line["record"].clone())
+            .collect();
         assert_eq!(records, ["one", "three"]);
     }
 
@@ -291,7 +312,9 @@ mod tests {
                     let source = source();
                     for n in 0..10 {
                         let record = format!("{writer}-{n}").repeat(1_000);
-                        parking.park(&[parked(&source, record.as_bytes()), parked(&source, b"x")]).unwrap();
+                        parking
+                            .park(&[parked(&source, record.as_bytes()), parked(&source, b"x")])
+                            .unwrap();
                     }
                 })
             })

@@ -1,23 +1,27 @@
 //! Says a lasting fault once, then once a minute with a count, and says when it has passed.
 //!
-//! Decides only *whether* to speak; the text and the level stay with the caller. Keys are a bounded set: codes in the
-//! source and the number of a node.
+//! A fault that comes and goes is said once a minute too, and its passing only when it had lasted. Decides only
+//! *whether* to speak; the text and the level stay with the caller. Keys are a bounded set: codes in the source and the
+//! number of a node.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Time between two messages about one lasting fault.
+/// Time between two messages about one fault.
 const EVERY: Duration = Duration::from_secs(60);
+
+/// Time that a fault must have lasted for its end to be worth a message.
+const LONG: Duration = Duration::from_secs(5);
 
 /// What a fault is told apart by: a code, and the number of the node that showed it (0 where there is none).
 pub type Key = (&'static str, usize);
 
-/// Faults that last, by key.
+/// Faults of the last while, by key.
 #[derive(Default)]
 pub struct Repeats {
-    lasting: Mutex<HashMap<Key, Lasting>>,
+    faults: Mutex<HashMap<Key, Seen>>,
 }
 
 /// A fault that is worth a message now.
@@ -29,8 +33,9 @@ pub struct Due {
     pub lasted: Duration,
 }
 
-struct Lasting {
-    since: Instant,
+struct Seen {
+    /// When it began, while it lasts.
+    since: Option<Instant>,
     said: Instant,
     unsaid: u64,
 }
@@ -39,31 +44,49 @@ impl Repeats {
     /// Counts one occurrence; answers when it should be said.
     pub fn occurred(&self, key: Key) -> Option<Due> {
         let now = Instant::now();
-        let mut all = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(lasting) = all.get_mut(&key) else {
-            all.insert(key, Lasting { since: now, said: now, unsaid: 0 });
-            return Some(Due { times: 1, lasted: Duration::ZERO });
+        let mut faults = self.lock();
+        let Some(seen) = faults.get_mut(&key) else {
+            faults.insert(
+                key,
+                Seen {
+                    since: Some(now),
+                    said: now,
+                    unsaid: 0,
+                },
+            );
+            return Some(Due {
+                times: 1,
+                lasted: Duration::ZERO,
+            });
         };
-        lasting.unsaid += 1;
-        if now.duration_since(lasting.said) < EVERY {
+        let since = *seen.since.get_or_insert(now);
+        seen.unsaid += 1;
+        if now.duration_since(seen.said) < EVERY {
             return None;
         }
-        let times = std::mem::take(&mut lasting.unsaid);
-        lasting.said = now;
-        Some(Due { times, lasted: now.duration_since(lasting.since) })
+        seen.said = now;
+        Some(Due {
+            times: std::mem::take(&mut seen.unsaid),
+            lasted: now.duration_since(since),
+        })
     }
 
-    /// Forgets a fault that has passed; answers how long it lasted, if it was there.
+    /// The fault has passed; answers how long it lasted when that is worth a message.
     pub fn passed(&self, key: Key) -> Option<Duration> {
-        let mut all = self.lasting.lock().unwrap_or_else(PoisonError::into_inner);
-        let lasting = all.remove(&key)?;
-        Some(lasting.since.elapsed())
+        let lasted = self.lock().get_mut(&key)?.since.take()?.elapsed();
+        (lasted >= LONG).then_some(lasted)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Seen>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
     async fn speaks_at_the_start_and_once_a_minute_with_a_count() {
@@ -72,7 +95,7 @@ mod tests {
         assert_eq!(repeats.occurred(key).map(|due| due.times), Some(1));
         let mut said = Vec::new();
         for _ in 0..120 {
-            tokio::time::advance(Duration::from_secs(1)).await;
+            tokio::time::advance(SECOND).await;
             if let Some(due) = repeats.occurred(key) {
                 said.push((due.times, due.lasted.as_secs()));
             }
@@ -81,14 +104,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn faults_are_told_apart_and_end() {
+    async fn what_comes_and_goes_is_said_once_a_minute_too() {
+        let repeats = Repeats::default();
+        let key = ("overloaded", 0);
+        let mut said = Vec::new();
+        for _ in 0..100 {
+            said.extend(repeats.occurred(key).map(|due| due.times));
+            tokio::time::advance(SECOND).await;
+            assert_eq!(repeats.passed(key), None, "a second is not worth a message");
+        }
+        assert_eq!(said, [1, 60]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn faults_are_told_apart_and_their_end_is_said() {
         let repeats = Repeats::default();
         assert!(repeats.occurred(("network", 0)).is_some());
         assert!(repeats.occurred(("network", 1)).is_some());
         assert!(repeats.occurred(("network", 1)).is_none());
-        tokio::time::advance(Duration::from_secs(7)).await;
-        assert_eq!(repeats.passed(("network", 1)), Some(Duration::from_secs(7)));
+        tokio::time::advance(7 * SECOND).await;
+        assert_eq!(repeats.passed(("network", 1)), Some(7 * SECOND));
         assert_eq!(repeats.passed(("network", 1)), None);
-        assert!(repeats.occurred(("network", 1)).is_some(), "a new fault");
+        tokio::time::advance(60 * SECOND).await;
+        let again = repeats.occurred(("network", 1));
+        assert_eq!(
+            again.map(|due| (due.times, due.lasted)),
+            Some((2, Duration::ZERO)),
+            "a new fault, and one unsaid"
+        );
     }
 }

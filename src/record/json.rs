@@ -1,10 +1,10 @@
 //! The JSON tree of one record: parsed in one pass, cleaned on the way, kept in buffers that serve the next record too.
 //!
-//! [`Tape::parse`] reads the text; [`Value`] is a view of one value in it, cheap to copy. The tape holds its own copy of
-//! the text, so a view borrows the tape alone. Kept from the text: the order of members, the text of numbers, and how
-//! many keys an object had before the clean-up (the size of a Java map depends on it, ECS mapping 5).
-//! Accepted is what Elasticsearch's `json` processor accepts: JSON with comments, no duplicate keys, one value.
-//! Not here: what the members of a record mean, and cutting an object into records.
+//! [`Tape::parse`] reads the text; [`Value`] is a view of one value in it, cheap to copy. The tape holds its own copy
+//! of the text, so a view borrows the tape alone. Kept from the text: the order of members, the text of numbers, and
+//! how many keys an object had before the clean-up (the size of a Java map depends on it, ECS mapping 5). Accepted is
+//! what Elasticsearch's `json` processor accepts: JSON with comments, no duplicate keys, one value. Not here: what
+//! the members of a record mean, and cutting an object into records.
 
 mod parse;
 pub mod write;
@@ -247,9 +247,8 @@ impl<'t> Value<'t> {
     /// The members of an object in text order; none for other values.
     pub fn members(self) -> impl Iterator<Item = (Text<'t>, Value<'t>)> + use<'t> {
         let tape = self.tape;
-        self.children(Tag::Object).map(move |value| {
-            (Text { text: tape.str(value.node.key), verbatim: value.node.key_verbatim }, value)
-        })
+        self.children(Tag::Object)
+            .map(move |value| (Text { text: tape.str(value.node.key), verbatim: value.node.key_verbatim }, value))
     }
 
     /// The elements of a list in order; none for other values.
@@ -348,3 +347,6 @@ impl<'t> Iterator for Children<'t> {
         Some(Value { tape: self.tape, node, at })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -260,15 +260,18 @@ fn read_s3(records: &[Value], shape: Shape) -> Result<Notification, Unknown> {
         let s3 = member(record, "s3")?;
         let object = member(s3, "object")?;
         let key = text(object, "key").ok_or(Unknown::Incomplete("key"))?;
-        push(&mut objects, ObjectRef {
-            bucket: named(member(s3, "bucket")?, "name")?,
-            key: form_decoded(key)?,
-            region: filled(record, "awsRegion"),
-            version: filled(object, "versionId"),
-            etag: filled(object, "eTag"),
-            size: object.get("size").and_then(Value::as_u64),
-            event_name: event_name.to_owned(),
-        })?;
+        push(
+            &mut objects,
+            ObjectRef {
+                bucket: named(member(s3, "bucket")?, "name")?,
+                key: form_decoded(key)?,
+                region: filled(record, "awsRegion"),
+                version: filled(object, "versionId"),
+                etag: filled(object, "eTag"),
+                size: object.get("size").and_then(Value::as_u64),
+                event_name: event_name.to_owned(),
+            },
+        )?;
     }
     Ok(Notification::Objects { shape, objects, ignored })
 }
@@ -285,15 +288,18 @@ fn read_cloudtrail(bucket: &str, keys: &Value, shape: Shape) -> Result<Notificat
     let mut objects = Vec::new();
     for key in keys {
         let key = key.as_str().ok_or(Unknown::Incomplete("s3ObjectKey"))?;
-        push(&mut objects, ObjectRef {
-            bucket: bucket.to_owned(),
-            key: raw(key)?,
-            region: None,
-            version: None,
-            etag: None,
-            size: None,
-            event_name: String::new(),
-        })?;
+        push(
+            &mut objects,
+            ObjectRef {
+                bucket: bucket.to_owned(),
+                key: raw(key)?,
+                region: None,
+                version: None,
+                etag: None,
+                size: None,
+                event_name: String::new(),
+            },
+        )?;
     }
     Ok(Notification::Objects { shape, objects, ignored: 0 })
 }

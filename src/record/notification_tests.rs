@@ -58,7 +58,11 @@ fn every_shape_that_names_objects() {
         (s3(&[odd_encoded, "a%2Fb"]), Shape::S3, vec![odd, "a/b"]),
         (by_sns(&s3(&[odd_encoded]).to_string()), Shape::S3BySns, vec![odd]),
         (cloudtrail(&[KEY, odd]), Shape::CloudTrail, vec![KEY, odd]),
-        (by_sns(&cloudtrail(&[KEY, odd, odd_encoded]).to_string()), Shape::CloudTrailBySns, vec![KEY, odd, odd_encoded]),
+        (
+            by_sns(&cloudtrail(&[KEY, odd, odd_encoded]).to_string()),
+            Shape::CloudTrailBySns,
+            vec![KEY, odd, odd_encoded],
+        ),
         (json!({"s3Bucket": "trail-bucket", "s3ObjectKey": KEY}), Shape::CloudTrail, vec![KEY]),
         (eventbridge(odd), Shape::EventBridge, vec![odd]),
         (eventbridge(odd_encoded), Shape::EventBridge, vec![odd_encoded]),

@@ -279,7 +279,11 @@ mod tests {
     #[test]
     fn every_category_by_folder_and_by_name() {
         for (folder, kind) in KINDS {
-            let tail = if kind == Kind::Digest { "trail_us-east-1_20260304T051500Z" } else { "20260304T0515Z_Ab12Cd34Ef56Gh78" };
+            let tail = if kind == Kind::Digest {
+                "trail_us-east-1_20260304T051500Z"
+            } else {
+                "20260304T0515Z_Ab12Cd34Ef56Gh78"
+            };
             let file = format!("111122223333_{folder}_us-east-1_{tail}.json.gz");
             let path = format!("AWSLogs/111122223333/{folder}/us-east-1/2026/03/04/anything");
             assert_eq!(TrailKey::parse(&file).unwrap().kind, kind, "{file}");
@@ -290,35 +294,51 @@ mod tests {
 
     #[test]
     fn a_control_tower_prefix_repeats_the_organization() {
-        let key = TrailKey::parse("o-abcdefghij/AWSLogs/o-abcdefghij/111122223333/CloudTrail/us-east-1/2026/03/04/x.json.gz").unwrap();
+        let key =
+            TrailKey::parse("o-abcdefghij/AWSLogs/o-abcdefghij/111122223333/CloudTrail/us-east-1/2026/03/04/x.json.gz")
+                .unwrap();
         assert_eq!((key.prefix, key.organization, key.account), ("o-abcdefghij", Some("o-abcdefghij"), "111122223333"));
     }
 
     #[test]
     fn a_prefix_may_look_like_a_trail() {
-        let key = TrailKey::parse("AWSLogs/x/CloudTrail/AWSLogs/111122223333/CloudTrail-Insight/us-east-1/2026/03/04/x.json.gz").unwrap();
+        let key = TrailKey::parse(
+            "AWSLogs/x/CloudTrail/AWSLogs/111122223333/CloudTrail-Insight/us-east-1/2026/03/04/x.json.gz",
+        )
+        .unwrap();
         assert_eq!((key.prefix, key.kind), ("AWSLogs/x/CloudTrail", Kind::Insight));
     }
 
     #[test]
     fn a_digest_name_is_read_from_the_right() {
-        let key = TrailKey::parse("111122223333_CloudTrail-Digest_eu-west-1_my_odd_trail_us-east-1_20260304T051501Z_backfill.json.gz").unwrap();
+        let key = TrailKey::parse(
+            "111122223333_CloudTrail-Digest_eu-west-1_my_odd_trail_us-east-1_20260304T051501Z_backfill.json.gz",
+        )
+        .unwrap();
         assert_eq!(key.region, "eu-west-1");
         assert_eq!(key.time, Some(date(2026, 3, 4).at(5, 15, 1, 0)));
         assert_eq!(key.digest, Some(DigestName { trail: "my_odd_trail", home_region: "us-east-1", backfill: true }));
         // A trail named like the suffix: only the end of the name counts.
-        let key = TrailKey::parse("111122223333_CloudTrail-Digest_eu-west-1__backfill_us-east-1_20260304T051501Z.json.gz").unwrap();
+        let key =
+            TrailKey::parse("111122223333_CloudTrail-Digest_eu-west-1__backfill_us-east-1_20260304T051501Z.json.gz")
+                .unwrap();
         assert_eq!(key.digest, Some(DigestName { trail: "_backfill", home_region: "us-east-1", backfill: false }));
     }
 
     #[test]
     fn what_the_formats_ask_to_tolerate() {
         for (key, why) in [
-            ("111122223333_CloudTrail_us-east-2_20260304T1255ZHdkvFTXOA3Vnhbc.json.gz", "no underscore before the unique part"),
+            (
+                "111122223333_CloudTrail_us-east-2_20260304T1255ZHdkvFTXOA3Vnhbc.json.gz",
+                "no underscore before the unique part",
+            ),
             ("AWSLogs/sandbox-a/CloudTrail/us-east-1/2026/03/04/x.json.gz", "an account that is not digits"),
             ("AWSLogs/111122223333/CloudTrail/us-east-1/renamed.json", "no date folders"),
             ("copy/111122223333/CloudTrail/us-east-1/2026/03/04/x.json.gz", "a copy without AWSLogs"),
-            ("/var/cloudtrail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/13/04/x.json.gz", "a folder that is not a month"),
+            (
+                "/var/cloudtrail/AWSLogs/111122223333/CloudTrail/us-east-1/2026/13/04/x.json.gz",
+                "a folder that is not a month",
+            ),
             ("111122223333_CloudTrail_us-east-2_20260304T1255Z_HdkvFTXOA3Vnhbc1.json", "unpacked"),
         ] {
             assert!(TrailKey::parse(key).is_some(), "{why}: {key}");

@@ -156,6 +156,38 @@ mod tests {
         }
     }
 
+    fn from_overrides(overrides: &[&str]) -> Result<SetupConfig, String> {
+        let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
+        let mut config =
+            crate::config::load(&[], &overrides, &|_| None).map_err(|fault| fault.to_string())?;
+        let setup = config.section("setup");
+        config.finish().map_err(|fault| fault.to_string())?;
+        Ok(setup)
+    }
+
+    #[test]
+    fn dotted_index_settings_arrive_nested() {
+        let read = from_overrides(&[
+            "setup.template.settings.index.number_of_shards=3",
+            "setup.template.settings.index.mapping.total_fields.limit=2000",
+            "setup.template.priority=300",
+        ])
+        .unwrap();
+        let expected = json!({"number_of_shards": 3, "mapping": {"total_fields": {"limit": 2000}}});
+        assert_eq!(Value::Object(read.template.settings.index), expected);
+        assert_eq!(read.template.priority, 300);
+    }
+
+    #[test]
+    fn complaints_name_the_setting_and_what_to_write() {
+        let fault = from_overrides(&["setup.template.name=My Template"]).unwrap_err();
+        assert!(
+            fault.contains("setup.template.name: `My Template` is not a name for a template"),
+            "{fault}"
+        );
+        assert!(fault.contains("hint: use lower-case letters"), "{fault}");
+    }
+
     #[test]
     fn settings_that_are_no_index_settings_are_refused() {
         let source = json!({"template": {"settings": {"_source": {"enabled": false}}}});

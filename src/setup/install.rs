@@ -9,7 +9,7 @@ use super::report::{Report, Step, Verdict};
 use super::server::{Server, ServerError};
 use super::stored::{Found, Plan};
 use super::streams;
-use super::template::{IGNORE_MISSING, Templates};
+use super::template::{IGNORE_MISSING, Named, Templates};
 use crate::output::elasticsearch::Cluster;
 
 /// Most questions to a server about what it lacks. Each answer names something, of which there are fewer.
@@ -64,8 +64,7 @@ impl Setup<'_> {
             return Ok(());
         }
         // The templates are in place by now; a look that is not allowed must not call that into question.
-        let (pattern, stream) = (self.config.pattern.as_str(), self.stream);
-        let streams = match streams::find(&self.server, pattern, stream).await {
+        let streams = match streams::find(&self.server, self.config, self.stream).await {
             Ok(streams) => streams,
             Err(fault) => {
                 self.report
@@ -74,13 +73,7 @@ impl Setup<'_> {
             }
         };
         for stream in streams {
-            let look = streams::look(
-                &self.server,
-                self.config,
-                &templates,
-                &stream,
-                self.rollover,
-            );
+            let look = streams::look(&self.server, &templates, &stream, self.rollover);
             let (verdict, detail) = match look.await {
                 Ok(found) => found,
                 Err(fault) if self.rollover => (Verdict::Failed, fault.to_string()),
@@ -142,9 +135,11 @@ impl Setup<'_> {
             .await?
             .found()?;
         match found {
-            Some(_) => self
-                .report
-                .push(component(&name), Verdict::Ok, "yours: applied last"),
+            Some(_) => self.report.push(
+                format!("component template `{name}`"),
+                Verdict::Ok,
+                "yours: applied last",
+            ),
             None => templates.custom = templates.keys.contains_key(IGNORE_MISSING),
         }
         Ok(templates)
@@ -152,55 +147,83 @@ impl Setup<'_> {
 
     /// Installs what differs. False when something newer or foreign is there, so that nothing was installed.
     async fn install(&mut self, templates: &Templates) -> Result<bool, ServerError> {
-        let mut wanted = Vec::new();
+        let mut parts = Vec::new();
         for part in templates.components() {
-            wanted.push((
-                component(&part.name),
-                format!("_component_template/{}", part.name),
-                part,
-            ));
+            parts.push(self.plan("component", part).await?);
         }
-        let index = templates.index();
-        wanted.push((
-            format!("index template `{}`", index.name),
-            format!("_index_template/{}", index.name),
-            index,
-        ));
-
-        let mut plans = Vec::new();
-        for (what, path, part) in wanted {
-            let found = Found::read(self.server.get(&path).await?.found()?.as_ref());
-            let plan = found.plan(&part, self.config.overwrite);
-            plans.push((what, path, part, found, plan));
-        }
-        let blocked = plans
+        parts.push(self.plan("index", templates.index()).await?);
+        if parts
             .iter()
-            .any(|(.., plan)| matches!(plan, Plan::Keep | Plan::Refuse));
-        for (what, path, part, found, plan) in plans {
-            let (verdict, detail) = match plan {
-                Plan::Keep => (Verdict::Kept, format!("{found} is there and stays; nothing was installed")),
-                Plan::Refuse => (
-                    Verdict::Failed,
-                    "somebody else made it: nothing was installed; give another `setup.template.name`, or set \
-                     `setup.template.overwrite` to `true`"
-                        .to_owned(),
-                ),
-                _ if blocked => continue,
-                Plan::Leave => (Verdict::Unchanged, found.to_string()),
-                Plan::Create | Plan::Update => {
-                    self.server.put(&path, &part.body).await?;
-                    match plan {
-                        Plan::Create => (Verdict::Created, format!("version {}", env!("CARGO_PKG_VERSION"))),
-                        _ => (Verdict::Updated, format!("version {} in place of {found}", env!("CARGO_PKG_VERSION"))),
-                    }
-                }
-            };
-            self.report.push(what, verdict, detail);
+            .any(|part| matches!(part.plan, Plan::Keep | Plan::Refuse))
+        {
+            parts.retain(|part| matches!(part.plan, Plan::Keep | Plan::Refuse));
+            for part in parts {
+                let (verdict, detail) = part.obstacle();
+                self.report.push(part.what, verdict, detail);
+            }
+            return Ok(false);
         }
-        Ok(!blocked)
+        for part in parts {
+            if part.plan != Plan::Leave {
+                self.server.put(&part.path, &part.wanted.body).await?;
+            }
+            let (verdict, detail) = part.result();
+            self.report.push(part.what, verdict, detail);
+        }
+        Ok(true)
+    }
+
+    async fn plan(&self, kind: &str, wanted: Named) -> Result<Part, ServerError> {
+        let path = format!("_{kind}_template/{}", wanted.name);
+        let found = Found::read(self.server.get(&path).await?.found()?.as_ref());
+        let plan = found.plan(&wanted, self.config.overwrite);
+        let what = format!("{kind} template `{}`", wanted.name);
+        Ok(Part {
+            what,
+            path,
+            wanted,
+            found,
+            plan,
+        })
     }
 }
 
-fn component(name: &str) -> String {
-    format!("component template `{name}`")
+/// One template, with what is to be done about it.
+struct Part {
+    what: String,
+    path: String,
+    wanted: Named,
+    found: Found,
+    plan: Plan,
 }
+
+impl Part {
+    /// Why nothing is installed.
+    fn obstacle(&self) -> (Verdict, String) {
+        match self.plan {
+            Plan::Keep => (
+                Verdict::Kept,
+                format!("{} is there and stays; nothing was installed", self.found),
+            ),
+            _ => {
+                let detail = "somebody else made it; nothing was installed: give another `setup.template.name`, or set \
+                              `setup.template.overwrite` to `true`";
+                (Verdict::Failed, detail.to_owned())
+            }
+        }
+    }
+
+    /// What was done.
+    fn result(&self) -> (Verdict, String) {
+        match self.plan {
+            Plan::Leave => (Verdict::Unchanged, self.found.to_string()),
+            Plan::Create => (Verdict::Created, format!("version {RELEASE}")),
+            _ => (
+                Verdict::Updated,
+                format!("version {RELEASE}; before: {}", self.found),
+            ),
+        }
+    }
+}
+
+const RELEASE: &str = env!("CARGO_PKG_VERSION");

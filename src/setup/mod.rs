@@ -4,8 +4,8 @@
 //! takes its place, [`install`] asks the server, installs and reports, [`export`] writes the same templates as files
 //! for those who install by hand. Left out: lifecycle policies and dashboards.
 //!
-//! What holds: nothing is installed before all of it is known to be accepted; templates of others and of newer versions
-//! stay as they are; a second run changes nothing; whatever was replaced or left out is named in the report.
+//! What holds: the templates are tried before any of them is stored; templates of others and of newer versions stay as
+//! they are; a second run changes nothing; whatever was replaced or left out is named in the report.
 
 pub mod config;
 pub mod engine;

@@ -83,7 +83,11 @@ impl fmt::Display for Found {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Found::Nothing => formatter.write_str("nothing"),
-            Found::Ours { release, .. } => write!(formatter, "version {release}"),
+            Found::Ours {
+                release,
+                fingerprint,
+                ..
+            } => write!(formatter, "version {release}, content {fingerprint}"),
             Found::Foreign => formatter.write_str("somebody else's"),
         }
     }

@@ -13,8 +13,10 @@ use serde_json::Value;
 pub struct Stream {
     pub name: String,
     state: State,
+    winner: Winner,
 }
 
+#[derive(Debug, PartialEq)]
 enum State {
     /// The first document makes it.
     Absent,
@@ -30,18 +32,22 @@ enum Winner {
     Other(String),
 }
 
-/// The data stream that is shipped into, first, and all others of the pattern.
+/// The data stream that is shipped into, first, and all others that get our template.
 ///
 /// # Errors
 /// The server does not answer, or refuses.
 pub async fn find(
     server: &Server<'_>,
-    pattern: &str,
+    config: &TemplateConfig,
     stream: &str,
 ) -> Result<Vec<Stream>, ServerError> {
+    let pattern = config.pattern.as_str();
+    let all = server.get(PRIORITIES).await?.accepted()?;
+    let state = State::Absent;
     let mut streams = vec![Stream {
         name: stream.to_owned(),
-        state: State::Absent,
+        state,
+        winner: winner(&all, config, stream),
     }];
     let apart = (!fits(pattern, stream)).then_some(stream);
     for asked in std::iter::once(pattern).chain(apart) {
@@ -51,13 +57,17 @@ pub async fn find(
             .found()?
             .unwrap_or_default();
         for (name, state) in resolved(&found) {
-            match streams.iter_mut().find(|known| known.name == name) {
-                Some(known) => known.state = state,
-                None if matches!(state, State::Taken) => {}
-                None => streams.push(Stream {
+            if let Some(known) = streams.iter_mut().find(|known| known.name == name) {
+                known.state = state;
+                continue;
+            }
+            let winner = winner(&all, config, name);
+            if matches!((&state, &winner), (State::Writes(_), Winner::Ours(_))) {
+                streams.push(Stream {
                     name: name.to_owned(),
                     state,
-                }),
+                    winner,
+                });
             }
         }
     }
@@ -70,15 +80,14 @@ pub async fn find(
 /// The server does not answer, or refuses.
 pub async fn look(
     server: &Server<'_>,
-    config: &TemplateConfig,
     templates: &Templates,
     stream: &Stream,
     rollover: bool,
 ) -> Result<(Verdict, String), ServerError> {
     let name = &stream.name;
-    let wins = match winner(server, config, name).await? {
+    let wins = match &stream.winner {
         Winner::Ours(wins) => wins,
-        Winner::Other(detail) => return Ok((Verdict::Warning, detail)),
+        Winner::Other(detail) => return Ok((Verdict::Warning, detail.clone())),
     };
     let index = match &stream.state {
         State::Absent => return Ok((Verdict::Ok, format!("{wins}; the first document makes it"))),
@@ -116,37 +125,31 @@ pub async fn look(
     ))
 }
 
-/// Which template wins for a name. Read from the list of templates, as OpenSearch does not simulate the index of a data
-/// stream that exists.
-async fn winner(
-    server: &Server<'_>,
-    config: &TemplateConfig,
-    stream: &str,
-) -> Result<Winner, ServerError> {
+/// Which template wins for a name, from the list of all: OpenSearch does not simulate the index of a data stream that
+/// exists.
+fn winner(all: &Value, config: &TemplateConfig, stream: &str) -> Winner {
     let (ours, pattern) = (config.name.as_str(), config.pattern.as_str());
-    let all = server.get(PRIORITIES).await?.accepted()?;
-    let (winner, others) = match fitting(&all, stream).split_first() {
-        None => {
-            let detail = format!("no template applies: `setup.template.pattern` is `{pattern}`");
-            return Ok(Winner::Other(detail));
-        }
-        Some((winner, others)) => (*winner, others.to_vec()),
+    let fitting = fitting(all, stream);
+    let Some((winner, others)) = fitting.split_first() else {
+        return Winner::Other(format!(
+            "no template applies: `setup.template.pattern` is `{pattern}`"
+        ));
     };
     if winner.name != ours {
-        return Ok(Winner::Other(format!(
+        return Winner::Other(format!(
             "`{}` applies, with priority {}: ours has the pattern `{pattern}` and priority {}; set \
              `setup.template.pattern` or `setup.template.priority`",
             winner.name, winner.priority, config.priority
-        )));
+        ));
     }
     let others: Vec<String> = others
         .iter()
         .map(|other| format!("`{}`", other.name))
         .collect();
-    Ok(Winner::Ours(match others.is_empty() {
+    Winner::Ours(match others.is_empty() {
         true => format!("`{ours}` applies"),
         false => format!("`{ours}` applies, before {}", others.join(", ")),
-    }))
+    })
 }
 
 /// Names, patterns and priorities of all index templates.
@@ -262,6 +265,22 @@ mod tests {
         assert_eq!(names("logs-aws.cloudtrail-default"), ["logs 100", "all 0"]);
         assert_eq!(names("other"), ["all 0"]);
         assert_eq!(fitting(&json!({}), "other"), []);
+    }
+
+    #[test]
+    fn an_index_in_the_place_of_a_data_stream_is_told_apart() {
+        let answer = json!({
+            "indices": [{"name": "logs-a"}], "aliases": [{"name": "logs-b", "indices": ["x"]}],
+            "data_streams": [{"name": "logs-c", "backing_indices": [".ds-logs-c-000001"]}],
+        });
+        let writes = State::Writes(".ds-logs-c-000001".to_owned());
+        let expected = [
+            ("logs-a", State::Taken),
+            ("logs-b", State::Taken),
+            ("logs-c", writes),
+        ];
+        assert_eq!(resolved(&answer), expected);
+        assert_eq!(resolved(&json!(null)), []);
     }
 
     #[test]

@@ -6,7 +6,6 @@ corpus generator; larger objects repeat its records with fresh event ids, so tha
 
 import json
 import re
-import subprocess
 import sys
 import zlib
 from dataclasses import dataclass

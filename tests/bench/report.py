@@ -5,6 +5,7 @@ piece of work that was measured just before and after: on a busy machine the rat
 """
 
 import statistics
+from itertools import pairwise
 
 MIB = 1 << 20
 # ns per record of the fixed piece of work on the machine of the ceilings: `serde_json::Value`, record by record.
@@ -80,7 +81,7 @@ def spread(values):
 def again(runs):
     """How runs of the same program on the same corpus differ: each against the one before."""
     cpu = [run["cpu_seconds"] for run in runs]
-    return spread([after / before for before, after in zip(cpu, cpu[1:])]) if len(cpu) > 1 else None
+    return spread([after / before for before, after in pairwise(cpu)]) if len(cpu) > 1 else None
 
 
 def goals(figures, ways):

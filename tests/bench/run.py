@@ -4,13 +4,14 @@
     run.py [--quick] [--rounds N] [--only stages|whole-way] [--pin] [--json FILE]
 
 Prints nanoseconds of CPU and records per CPU-second beside ceilings and goals (docs/performance.md says how to read them).
-Exit status: 0 measured, also when a goal was missed; 1 failed, or a record did not arrive; 3 something is missing here.
+Exit status: 0 measured, also when a goal was missed; 1 failed, or a record did not arrive; 3 something is missing here; 130 interrupted.
 """
 
 import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,8 @@ import whole_way
 
 def main():
     options = arguments()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # stops what was started
     try:
         result = measure(options)
     except state.Skipped as reason:
@@ -36,6 +39,8 @@ def main():
     except (state.Failed, OSError) as error:
         state.say(f"bench: {error}")
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(report.text(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -111,6 +111,9 @@ fn uncommented(input: &str, needed: &str, output: &str) -> String {
         let trimmed = live.trim_start();
         let is_key = |text: &str| text.split_once(':').is_some_and(|(key, _)| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')));
         let commented = line.trim_start().starts_with('#');
+        if line.trim_start().starts_with("# ") && !line.starts_with("# ---") {
+            continue;
+        }
         if trimmed.starts_with("- type: ") {
             take = trimmed == format!("- type: {input}");
             if take {

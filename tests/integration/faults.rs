@@ -35,8 +35,7 @@ async fn a_server_that_answers_429_gets_everything_in_the_end() {
         let summary = program.once();
         assert_eq!(summary["parked"], 0, "{engine}: {summary}");
         assert_eq!(stream.event_ids().await, events, "{engine}");
-        let path = if engine.starts_with("open") { "_nodes/stats/indexing_pressure" } else { "_nodes/stats/indexing_pressure" };
-        let (_, stats) = stream.call(reqwest::Method::GET, path, None).await;
+        let (_, stats) = stream.call(reqwest::Method::GET, "_nodes/stats/indexing_pressure", None).await;
         assert!(rejections(&stats) > 0, "{engine} refused nothing, so the test showed nothing: {stats}");
     }
 }
@@ -194,7 +193,10 @@ async fn an_object_that_is_missing_goes_back_to_the_queue_and_others_go_on() {
         (visible + hidden == 1).then_some(())
     })
     .await;
-    until("the fault is named", || (running.said().contains("s3-object-missing") || running.said().contains("s3-missing")).then_some(()));
+    until("the fault is named, with the object", || {
+        let said = running.said();
+        (said.contains("NoSuchKey") && said.contains("_gone.json.gz")).then_some(())
+    });
     let (status, _) = running.terminate();
     assert!(status.success());
     let mut shipped = Vec::new();

@@ -10,3 +10,4 @@ mod embedded;
 mod faults;
 mod notifications;
 mod security;
+mod setup;

@@ -140,7 +140,7 @@ pub(super) const COMMON: &[Row] = &[
     ),
     refused(
         "data_stream",
-        "documents go to `logs-aws.cloudtrail-<namespace>`; use `output.elasticsearch.index` for another place",
+        "documents of all inputs go to one data stream; set `data_stream.namespace` at the top",
     ),
     ignored(
         "keep_null",
@@ -167,6 +167,9 @@ pub(super) const COMMON: &[Row] = &[
 
 const NO_CLOUDTRAIL: &str = "this input does not carry CloudTrail; use `aws-s3`";
 
+const LOG_FILES: &str =
+    "use `file` for CloudTrail's files in a folder, or `aws-s3` for those in a bucket";
+
 /// Kinds of inputs that Filebeat and its relatives have.
 pub(super) const KINDS: &[(&str, &str)] = &[
     (
@@ -181,15 +184,8 @@ pub(super) const KINDS: &[(&str, &str)] = &[
     ("s3-sqs", "use `aws-s3`"),
     ("aws_s3", "use `aws-s3`"),
     ("sqs", "use `aws-s3` with `queue_url`"),
-    (
-        "file",
-        "files are not in this version yet; `trailship map` decodes them",
-    ),
-    ("log", "lines of log files are not read; use `aws-s3`"),
-    (
-        "filestream",
-        "lines of log files are not read; use `aws-s3`",
-    ),
+    ("log", LOG_FILES),
+    ("filestream", LOG_FILES),
     ("stdin", "use `trailship map -`"),
     ("httpjson", NO_CLOUDTRAIL),
     ("cel", NO_CLOUDTRAIL),

@@ -111,6 +111,9 @@ pub(crate) fn without_credentials(text: &str) -> String {
     shown
 }
 
+/// Farthest that credentials reach, in bytes: so that a line of nothing but `://` is no trap.
+const LONGEST_CREDENTIALS: usize = 2048;
+
 /// Where the first `user:password` stands between `://` and `@`, in bytes.
 ///
 /// A password may hold any sign that its writer forgot to escape, so all up to the last `@` before
@@ -120,6 +123,7 @@ pub(crate) fn credentials_range(text: &str) -> Option<Range<usize>> {
     while let Some(found) = text.get(searched..)?.find("://") {
         let start = searched + found + "://".len();
         let tail = text.get(start..)?;
+        let (tail, _) = tail.split_at(tail.floor_char_boundary(LONGEST_CREDENTIALS));
         let end = tail
             .find(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'' | '`'))
             .unwrap_or(tail.len());

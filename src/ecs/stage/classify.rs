@@ -13,7 +13,9 @@ struct Class {
 }
 
 /// By event name; the service does not matter (ECS mapping 8.1).
-static CLASSES: LazyLock<HashMap<&str, Class>> = LazyLock::new(|| rows().map(|(name, category, types)| (name, Class { category: list(category), types: list(types) })).collect());
+static CLASSES: LazyLock<HashMap<&str, Class>> = LazyLock::new(|| {
+    rows().map(|(name, category, types)| (name, Class { category: list(category), types: list(types) })).collect()
+});
 
 pub fn apply(record: Record<'_>, doc: &mut Doc) {
     let action = record.text(s::EVENT_NAME);
@@ -63,7 +65,19 @@ mod tests {
     fn the_table_has_91_names_and_words_of_ecs() {
         assert_eq!(rows().map(|(name, ..)| name).collect::<HashSet<_>>().len(), 91);
         assert_eq!(rows().count(), 91);
-        let categories = ["iam", "authentication", "file", "network", "host", "api", "configuration", "database", "package", "process", "session"];
+        let categories = [
+            "iam",
+            "authentication",
+            "file",
+            "network",
+            "host",
+            "api",
+            "configuration",
+            "database",
+            "package",
+            "process",
+            "session",
+        ];
         let types = ["access", "admin", "change", "creation", "deletion", "end", "group", "info", "start", "user"];
         for (name, category, list) in rows() {
             assert!(categories.contains(&category), "{name}: {category}");
@@ -107,13 +121,26 @@ mod tests {
             ("TerminateSession", "session", json!(["end"])),
         ] {
             let event = document(&json!({"eventName": name, "eventSource": "any"}))["event"].take();
-            assert_eq!((&event["kind"], &event["category"], &event["type"]), (&json!("event"), &json!([category]), &types), "{name}");
+            assert_eq!(
+                (&event["kind"], &event["category"], &event["type"]),
+                (&json!("event"), &json!([category]), &types),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn names_are_exact_and_others_are_info_without_category() {
-        for name in ["ListFunctions20150331", "CreateFunction20150331", "createuser", "UploadSSHPublicKey", "CreateRole", "AssumeRoleWithSAML", "AuthorizeSecurityGroupEgress", "x"] {
+        for name in [
+            "ListFunctions20150331",
+            "CreateFunction20150331",
+            "createuser",
+            "UploadSSHPublicKey",
+            "CreateRole",
+            "AssumeRoleWithSAML",
+            "AuthorizeSecurityGroupEgress",
+            "x",
+        ] {
             let event = document(&json!({"eventName": name}))["event"].take();
             assert_eq!((&event["category"], &event["type"]), (&json!(null), &json!(["info"])), "{name}");
         }
@@ -141,7 +168,8 @@ mod tests {
             ("ConsoleLogin", json!(null), "failure"),
             ("SwitchRole", json!("Success"), "failure"),
         ] {
-            let doc = document(&json!({"eventName": name, "errorCode": "x", "responseElements": {"ConsoleLogin": answer}}));
+            let doc =
+                document(&json!({"eventName": name, "errorCode": "x", "responseElements": {"ConsoleLogin": answer}}));
             assert_eq!(doc["event"]["outcome"], outcome);
         }
         assert!(is_fault(&document(&json!({"eventName": "ConsoleLogin", "responseElements": {"ConsoleLogin": 1}}))));

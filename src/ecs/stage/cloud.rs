@@ -46,6 +46,9 @@ mod tests {
 
     #[test]
     fn the_region_is_the_records() {
-        assert_eq!(document(&json!({"awsRegion": "eu-west-1"}))["cloud"], json!({"provider": "aws", "region": "eu-west-1"}));
+        assert_eq!(
+            document(&json!({"awsRegion": "eu-west-1"}))["cloud"],
+            json!({"provider": "aws", "region": "eu-west-1"})
+        );
     }
 }

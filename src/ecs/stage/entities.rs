@@ -32,10 +32,17 @@ pub fn apply(record: Record<'_>, doc: &mut Doc, compat: Compat) {
 }
 
 /// The sets E, with T in it, and T; sorted.
-fn collect<'r>(record: Record<'r>, root: Value<'r>, event: &str, compat: Compat) -> Result<(Entities<'r>, Entities<'r>), Unfit> {
+fn collect<'r>(
+    record: Record<'r>,
+    root: Value<'r>,
+    event: &str,
+    compat: Compat,
+) -> Result<(Entities<'r>, Entities<'r>), Unfit> {
     let mut related = Entities::new(compat.complete_entity_groups);
     let mut targets = Entities::default();
-    for source in [s::IDENTITY_ACCESS_KEY_ID, s::IDENTITY_ARN, s::IDENTITY_USER_NAME, s::ISSUER_ARN, s::ISSUER_USER_NAME] {
+    for source in
+        [s::IDENTITY_ACCESS_KEY_ID, s::IDENTITY_ARN, s::IDENTITY_USER_NAME, s::ISSUER_ARN, s::ISSUER_USER_NAME]
+    {
         add(record.value(source), &mut related)?;
     }
     if record.text(s::IDENTITY_TYPE) == Some("IdentityCenterUser") {
@@ -52,7 +59,8 @@ fn collect<'r>(record: Record<'r>, root: Value<'r>, event: &str, compat: Compat)
             add(resource.get("ARN"), &mut related)?;
         }
     }
-    let source = record.text(s::EVENT_SOURCE).and_then(|source| source.strip_suffix(".amazonaws.com")).unwrap_or_default();
+    let source =
+        record.text(s::EVENT_SOURCE).and_then(|source| source.strip_suffix(".amazonaws.com")).unwrap_or_default();
     for row in rows(source, event) {
         row.collect(root, if row.set == Set::Target { &mut targets } else { &mut related })?;
     }
@@ -105,10 +113,13 @@ fn set_targets(targets: Vec<Cow<'_, str>>, doc: &mut Doc) {
         (Class::Service, f::SERVICE_TARGET_ENTITY_ID),
         (Class::Generic, f::ENTITY_TARGET_ID),
     ] {
-        doc.list(field, |list| targets.iter().filter(|target| class_of(target) == class).for_each(|target| list.text(target)));
+        doc.list(field, |list| {
+            targets.iter().filter(|target| class_of(target) == class).for_each(|target| list.text(target))
+        });
     }
     let hosts = targets.iter().filter(|target| class_of(target) == Class::Host);
-    let mut ids: Vec<Cow<'_, str>> = hosts.map(|host| Cow::Borrowed(bare_instance(host))).filter(|id| id.starts_with("i-")).collect();
+    let mut ids: Vec<Cow<'_, str>> =
+        hosts.map(|host| Cow::Borrowed(bare_instance(host))).filter(|id| id.starts_with("i-")).collect();
     sort(&mut ids);
     set(f::HOST_TARGET_ID, &ids, doc);
 }
@@ -156,7 +167,8 @@ fn class_of(target: &str) -> Class {
         log-group log-stream alarm db cluster global-cluster trust-anchor resolver-query-log-config secret parameter document \
         session webacl rulegroup ipset topic model loadbalancer table group policy security-group network-interface vpc subnet \
         network-acl dhcp-options ";
-    const SERVICE_PREFIXES: [&str; 12] = ["sg-", "sgr-", "eni-", "vpc-", "subnet-", "acl-", "rtb-", "igw-", "nat-", "vpce-", "tgw-", "pcx-"];
+    const SERVICE_PREFIXES: [&str; 12] =
+        ["sg-", "sgr-", "eni-", "vpc-", "subnet-", "acl-", "rtb-", "igw-", "nat-", "vpce-", "tgw-", "pcx-"];
     let Some(kind) = resource_kind(target) else {
         return match target {
             _ if target.starts_with("AKIA") && target.encode_utf16().count() == 20 => Class::User,
@@ -167,7 +179,9 @@ fn class_of(target: &str) -> Class {
     };
     match kind {
         _ if is_service_role(target) => Class::Service,
-        "user" | "role" | "assumed-role" | "federated-user" | "instance-profile" | "mfa" | "serialNumber" => Class::User,
+        "user" | "role" | "assumed-role" | "federated-user" | "instance-profile" | "mfa" | "serialNumber" => {
+            Class::User
+        }
         "instance" => Class::Host,
         _ if SERVICE_KINDS.contains(&format!(" {kind} ")) => Class::Service,
         _ if target.split(':').nth(2) == Some("s3") => Class::Service,
@@ -243,7 +257,8 @@ mod tests {
             "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::1:user/eve", "userName": "eve", "accessKeyId": "AKIA0123456789ABCDEF"},
             "requestParameters": {"userName": "ana", "policyArn": "arn:aws:iam::aws:policy/Admin"},
         }));
-        let entities = json!(["AKIA0123456789ABCDEF", "ana", "arn:aws:iam::1:user/eve", "arn:aws:iam::aws:policy/Admin", "eve"]);
+        let entities =
+            json!(["AKIA0123456789ABCDEF", "ana", "arn:aws:iam::1:user/eve", "arn:aws:iam::aws:policy/Admin", "eve"]);
         assert_eq!(doc["related"]["entity"], entities);
         assert_eq!(doc["target"]["entity"]["id"], json!(["ana", "arn:aws:iam::aws:policy/Admin"]));
         assert_eq!(doc["service"]["target"]["entity"]["id"], json!(["arn:aws:iam::aws:policy/Admin"]));
@@ -255,21 +270,31 @@ mod tests {
     #[test]
     fn a_role_session_is_the_role_and_the_actor_keeps_the_session() {
         let identity = json!({"type": "AssumedRole", "arn": "arn:aws:sts::1:assumed-role/r/s", "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::1:role/r"}}});
-        let doc = with_entities(json!({"eventSource": "s3.amazonaws.com", "eventName": "ListBuckets", "userIdentity": identity, "recipientAccountId": "1"}));
+        let doc = with_entities(
+            json!({"eventSource": "s3.amazonaws.com", "eventName": "ListBuckets", "userIdentity": identity, "recipientAccountId": "1"}),
+        );
         assert_eq!(doc["actor"]["entity"]["id"], json!(["arn:aws:sts::1:assumed-role/r/s"]));
         assert_eq!(doc["user"]["entity"]["id"], json!(["arn:aws:iam::1:role/r"]));
         assert_eq!(doc["entity"]["target"]["id"], json!(["1"]));
-        let assume = with_entities(json!({"eventSource": "sts.amazonaws.com", "eventName": "AssumeRole", "userIdentity": identity}));
+        let assume = with_entities(
+            json!({"eventSource": "sts.amazonaws.com", "eventName": "AssumeRole", "userIdentity": identity}),
+        );
         assert_eq!(assume["actor"]["entity"]["id"], json!(["arn:aws:iam::1:role/r"]));
     }
 
     #[test]
     fn services_and_directory_users_act_too() {
         let service = json!({"type": "AWSService", "invokedBy": "ec2.amazonaws.com"});
-        let doc = with_entities(json!({"eventSource": "sts.amazonaws.com", "eventName": "AssumeRole", "userIdentity": service, "requestParameters": {"roleArn": "arn:aws:iam::1:role/r"}}));
-        assert_eq!((&doc["actor"]["entity"]["id"], &doc["service"]["entity"]["id"]), (&json!(["ec2.amazonaws.com"]), &json!(["ec2.amazonaws.com"])));
+        let doc = with_entities(
+            json!({"eventSource": "sts.amazonaws.com", "eventName": "AssumeRole", "userIdentity": service, "requestParameters": {"roleArn": "arn:aws:iam::1:role/r"}}),
+        );
+        assert_eq!(
+            (&doc["actor"]["entity"]["id"], &doc["service"]["entity"]["id"]),
+            (&json!(["ec2.amazonaws.com"]), &json!(["ec2.amazonaws.com"]))
+        );
         assert_eq!(doc["user"]["target"]["entity"]["id"], json!(["arn:aws:iam::1:role/r"]));
-        let directory = json!({"type": "IdentityCenterUser", "onBehalfOf": {"userId": "u-1", "identityStoreArn": "arn:store"}});
+        let directory =
+            json!({"type": "IdentityCenterUser", "onBehalfOf": {"userId": "u-1", "identityStoreArn": "arn:store"}});
         let doc = with_entities(json!({"eventName": "X", "userIdentity": directory}));
         assert_eq!((&doc["entity"]["id"], &doc["related"]["entity"]), (&json!(["u-1"]), &json!(["arn:store"])));
     }
@@ -278,7 +303,10 @@ mod tests {
     fn a_second_instance_in_the_subnet_is_left_out_unless_groups_are_complete() {
         let instance = |id: &str| json!({"subnetId": "subnet-1", "vpcId": "vpc-1", "instanceId": id, "networkInterfaceSet": {"items": [{"networkInterfaceId": format!("eni-{id}")}]}});
         let record = json!({"eventSource": "ec2.amazonaws.com", "eventName": "RunInstances", "responseElements": {"instancesSet": {"items": [instance("i-1"), instance("i-2")]}}});
-        assert_eq!(with_entities(record.clone())["related"]["entity"], json!(["eni-i-1", "eni-i-2", "i-1", "subnet-1", "vpc-1"]));
+        assert_eq!(
+            with_entities(record.clone())["related"]["entity"],
+            json!(["eni-i-1", "eni-i-2", "i-1", "subnet-1", "vpc-1"])
+        );
         let compat = Compat { complete_entity_groups: true, ..Compat::default() };
         let doc = document_with(Settings { actor_target_mapping: true, compat, ..Settings::default() }, &record);
         assert_eq!(doc["related"]["entity"], json!(["eni-i-1", "eni-i-2", "i-1", "i-2", "subnet-1", "vpc-1"]));
@@ -286,31 +314,55 @@ mod tests {
 
     #[test]
     fn commands_are_sent_to_instances_or_to_the_account() {
-        let send = |request: Json| with_entities(json!({"eventSource": "ssm.amazonaws.com", "eventName": "SendCommand", "recipientAccountId": "1", "requestParameters": request}));
+        let send = |request: Json| {
+            with_entities(
+                json!({"eventSource": "ssm.amazonaws.com", "eventName": "SendCommand", "recipientAccountId": "1", "requestParameters": request}),
+            )
+        };
         let doc = send(json!({"instanceIds": ["i-2", "i-1"], "targets": [{"key": "InstanceIds", "values": ["i-3"]}]}));
-        assert_eq!((&doc["host"]["target"]["entity"]["id"], &doc["host"]["target"]["id"]), (&json!(["i-1", "i-2"]), &json!(["i-1", "i-2"])));
-        assert_eq!(send(json!({"targets": [{"values": ["i-3", "web"]}]}))["target"]["entity"]["id"], json!(["i-3", "web"]));
-        assert_eq!(send(json!({"targets": [{"key": "InstanceIds", "values": ["*"]}]}))["target"]["entity"]["id"], json!(["1"]));
+        assert_eq!(
+            (&doc["host"]["target"]["entity"]["id"], &doc["host"]["target"]["id"]),
+            (&json!(["i-1", "i-2"]), &json!(["i-1", "i-2"]))
+        );
+        assert_eq!(
+            send(json!({"targets": [{"values": ["i-3", "web"]}]}))["target"]["entity"]["id"],
+            json!(["i-3", "web"])
+        );
+        assert_eq!(
+            send(json!({"targets": [{"key": "InstanceIds", "values": ["*"]}]}))["target"]["entity"]["id"],
+            json!(["1"])
+        );
     }
 
     #[test]
     fn an_instances_arn_is_cut_to_its_id() {
-        let doc = with_entities(json!({"eventSource": "ssm.amazonaws.com", "eventName": "StartSession", "requestParameters": {"target": "arn:aws:ec2:r:1:instance/i-1"}}));
+        let doc = with_entities(
+            json!({"eventSource": "ssm.amazonaws.com", "eventName": "StartSession", "requestParameters": {"target": "arn:aws:ec2:r:1:instance/i-1"}}),
+        );
         assert_eq!(doc["host"]["target"], json!({"entity": {"id": ["arn:aws:ec2:r:1:instance/i-1"]}, "id": ["i-1"]}));
     }
 
     #[test]
     fn texts_sort_by_utf_16_unit() {
         // U+1F600 is D83D DE00 in UTF-16 and sorts before U+FF5E, after it by code point.
-        let doc = with_entities(json!({"eventSource": "monitoring.amazonaws.com", "eventName": "DeleteAlarms", "requestParameters": {"alarmNames": ["～", "😀", "b", "B"]}}));
+        let doc = with_entities(
+            json!({"eventSource": "monitoring.amazonaws.com", "eventName": "DeleteAlarms", "requestParameters": {"alarmNames": ["～", "😀", "b", "B"]}}),
+        );
         assert_eq!(doc["target"]["entity"]["id"], json!(["B", "b", "😀", "～"]));
     }
 
     #[test]
     fn an_unexpected_type_leaves_all_entity_fields_out() {
-        let doc = with_entities(json!({"eventSource": "wafv2.amazonaws.com", "eventName": "DeleteWebACL", "userIdentity": {"type": "Root", "arn": "arn:aws:iam::1:root"},
-            "requestParameters": {"id": "w"}, "responseElements": {"summary": {"id": "x"}}}));
+        let doc = with_entities(
+            json!({"eventSource": "wafv2.amazonaws.com", "eventName": "DeleteWebACL", "userIdentity": {"type": "Root", "arn": "arn:aws:iam::1:root"},
+            "requestParameters": {"id": "w"}, "responseElements": {"summary": {"id": "x"}}}),
+        );
         assert!(is_fault(&doc));
-        assert!(doc["actor"].is_null() && doc["target"].is_null() && doc["related"]["entity"].is_null() && doc["user"]["entity"].is_null());
+        assert!(
+            doc["actor"].is_null()
+                && doc["target"].is_null()
+                && doc["related"]["entity"].is_null()
+                && doc["user"]["entity"].is_null()
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Which members of a record name entities: `data/entities.tsv`, and how its paths are followed.
 //!
-//! A path is names with dots; `rp` and `re` stand for requestParameters and responseElements. `a[]` is each element of the
-//! list `a`, followed by `.path`, by a group `<x,y>` or by several of these in parentheses. A group's values are added in
-//! order until one is missing or known already (ECS mapping 10); `a[]!` is a list that is such a group itself. `=text` takes
-//! a value of any type as text. Event names are `*` for all, `~part` for those that contain it, or exact.
+//! A path is names with dots; `rp` and `re` stand for requestParameters and responseElements. `a[]` is each element
+//! of the list `a`, followed by `.path`, by a group `<x,y>` or by several of these in parentheses. A group's values
+//! are added in order until one is missing or known already (ECS mapping 10); `a[]!` is a list that is such a group
+//! itself. `=text` takes a value of any type as text. Event names are `*` for all, `~part` for those that contain it,
+//! or exact.
 
 use crate::ecs::java;
 use crate::record::json::Value;
@@ -86,7 +87,11 @@ static ROWS: LazyLock<HashMap<&str, Vec<Row>>> = LazyLock::new(|| {
     let mut rows: HashMap<&str, Vec<Row>> = HashMap::new();
     for line in include_str!("../data/entities.tsv").lines().skip(1) {
         let mut cells = line.split('\t');
-        let (Some(service), Some(event), Some(set), Some(paths)) = (cells.next(), cells.next(), cells.next(), cells.next()) else { continue };
+        let (Some(service), Some(event), Some(set), Some(paths)) =
+            (cells.next(), cells.next(), cells.next(), cells.next())
+        else {
+            continue;
+        };
         let set = if set == "T" { Set::Target } else { Set::Related };
         rows.entry(service).or_default().push(Row { event, set, paths: Paths { text: paths }.all() });
     }
@@ -117,7 +122,8 @@ impl Path {
                 entities.add(Cow::Owned(java::text(value)));
                 Ok(())
             }
-            End::Each(paths) => elements(value)?.try_for_each(|element| paths.iter().try_for_each(|path| path.collect(element, entities))),
+            End::Each(paths) => elements(value)?
+                .try_for_each(|element| paths.iter().try_for_each(|path| path.collect(element, entities))),
             End::Elements => {
                 for element in elements(value)? {
                     if !entities.add_value(element)? && !entities.complete_groups {
@@ -259,7 +265,8 @@ mod tests {
 
     #[test]
     fn groups_end_at_what_is_missing_or_known() {
-        let json = r#"{"l":[{"a":"1","b":"2","c":"3"},{"a":"1","b":"4"},{"b":"5"},{"a":"6","c":"7"}],"m":["1","8","1","9"]}"#;
+        let json =
+            r#"{"l":[{"a":"1","b":"2","c":"3"},{"a":"1","b":"4"},{"b":"5"},{"a":"6","c":"7"}],"m":["1","8","1","9"]}"#;
         assert_eq!(collect("l[]<a,b,c>", json).unwrap(), ["1", "2", "3", "6"]);
         assert_eq!(collect("m[]!", json).unwrap(), ["1", "8"]);
         assert_eq!(collect("l[](<a,b> c)", json).unwrap(), ["1", "2", "3", "6", "7"]);

@@ -1,4 +1,5 @@
-//! Faults (ECS mapping 12 and 16): members of a type that the original stops at, and what a fault makes of the document.
+//! Faults (ECS mapping 12 and 16): members of a type that the original stops at, and what a fault makes of the
+//! document.
 //!
 //! Where the original stops, this goes on, so that the document keeps every field that can be made.
 

@@ -32,15 +32,27 @@ mod tests {
 
     #[test]
     fn the_answers_become_booleans() {
-        for (answer, expected) in [(json!("No"), false), (json!("Yes"), true), (json!("YES"), true), (json!("no"), true), (json!(false), true)] {
-            let doc = cloudtrail(&json!({"eventName": "ConsoleLogin", "additionalEventData": {"MFAUsed": answer, "MobileVersion": answer, "LoginTo": "https://c.example/"}}));
-            assert_eq!(doc["console_login"], json!({"additional_eventdata": {"mfa_used": expected, "mobile_version": expected, "login_to": "https://c.example/"}}));
+        for (answer, expected) in [
+            (json!("No"), false),
+            (json!("Yes"), true),
+            (json!("YES"), true),
+            (json!("no"), true),
+            (json!(false), true),
+        ] {
+            let doc = cloudtrail(
+                &json!({"eventName": "ConsoleLogin", "additionalEventData": {"MFAUsed": answer, "MobileVersion": answer, "LoginTo": "https://c.example/"}}),
+            );
+            assert_eq!(
+                doc["console_login"],
+                json!({"additional_eventdata": {"mfa_used": expected, "mobile_version": expected, "login_to": "https://c.example/"}})
+            );
         }
     }
 
     #[test]
     fn only_what_is_there_and_only_for_console_sign_ins() {
-        let doc = cloudtrail(&json!({"eventName": "ConsoleLogin", "additionalEventData": {"MFAUsed": "No", "LoginTo": "-"}}));
+        let doc =
+            cloudtrail(&json!({"eventName": "ConsoleLogin", "additionalEventData": {"MFAUsed": "No", "LoginTo": "-"}}));
         assert_eq!(doc["console_login"], json!({"additional_eventdata": {"mfa_used": false}}));
         let doc = cloudtrail(&json!({"eventName": "SwitchRole", "additionalEventData": {"MFAUsed": "No"}}));
         assert!(doc["console_login"].is_null());

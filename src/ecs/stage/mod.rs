@@ -1,7 +1,7 @@
 //! The stages of the mapping, one file for each part of the ECS mapping that needs thought.
 //!
-//! A stage reads the cleaned record and sets fields of the document. What it cannot make sense of it notes as a fault and
-//! goes on (ECS mapping 12): a document never fails as a whole, and keeps every field that could be made.
+//! A stage reads the cleaned record and sets fields of the document. What it cannot make sense of it notes as a fault
+//! and goes on (ECS mapping 12): a document never fails as a whole, and keeps every field that could be made.
 
 pub(super) mod classify;
 pub(super) mod cloud;

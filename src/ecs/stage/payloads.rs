@@ -32,14 +32,24 @@ const PAYLOADS: [Payload; 4] = [
             "x-amz-server-side-encryption-customer-algorithm",
         ],
     },
-    Payload { source: s::RESPONSE, text: f::RESPONSE_ELEMENTS, flattened: f::FLATTENED_RESPONSE_ELEMENTS, minimal: &[] },
+    Payload {
+        source: s::RESPONSE,
+        text: f::RESPONSE_ELEMENTS,
+        flattened: f::FLATTENED_RESPONSE_ELEMENTS,
+        minimal: &[],
+    },
     Payload {
         source: s::ADDITIONAL,
         text: f::ADDITIONAL_EVENTDATA,
         flattened: f::FLATTENED_ADDITIONAL_EVENTDATA,
         minimal: &["SSEApplied"],
     },
-    Payload { source: s::SERVICE_DETAILS, text: f::SERVICE_EVENT_DETAILS, flattened: f::FLATTENED_SERVICE_EVENT_DETAILS, minimal: &[] },
+    Payload {
+        source: s::SERVICE_DETAILS,
+        text: f::SERVICE_EVENT_DETAILS,
+        flattened: f::FLATTENED_SERVICE_EVENT_DETAILS,
+        minimal: &[],
+    },
 ];
 
 /// A payload is flattened only if its text is shorter than this, in UTF-16 code units.
@@ -99,24 +109,32 @@ mod tests {
             "additionalEventData": {"SSEApplied": "None", "groups": {}, "bytes": 2.0},
             "serviceEventDetails": {"list": [1, {"b": true}], "alarms": []},
         }));
-        assert_eq!(doc, json!({
-            "request_parameters": "{durationSeconds=3600, roleArn=a, roleSessionName=b}",
-            "response_elements": "{credentials={accessKeyId=k, sessionToken=s, expiration=e}}",
-            "additional_eventdata": "{bytes=2.0, SSEApplied=None}",
-            "service_event_details": "{list=[1, {b=true}]}",
-            "flattened": {
-                "request_parameters": {"roleArn": "a", "roleSessionName": "b", "durationSeconds": 3600},
-                "response_elements": {"credentials": {"accessKeyId": "k", "expiration": "e", "sessionToken": "s"}},
-                "additional_eventdata": {"SSEApplied": "None", "bytes": 2.0},
-                "service_event_details": {"list": [1, {"b": true}]},
-            },
-        }));
+        assert_eq!(
+            doc,
+            json!({
+                "request_parameters": "{durationSeconds=3600, roleArn=a, roleSessionName=b}",
+                "response_elements": "{credentials={accessKeyId=k, sessionToken=s, expiration=e}}",
+                "additional_eventdata": "{bytes=2.0, SSEApplied=None}",
+                "service_event_details": "{list=[1, {b=true}]}",
+                "flattened": {
+                    "request_parameters": {"roleArn": "a", "roleSessionName": "b", "durationSeconds": 3600},
+                    "response_elements": {"credentials": {"accessKeyId": "k", "expiration": "e", "sessionToken": "s"}},
+                    "additional_eventdata": {"SSEApplied": "None", "bytes": 2.0},
+                    "service_event_details": {"list": [1, {"b": true}]},
+                },
+            })
+        );
     }
 
     #[test]
     fn blanks_vanish_from_both_forms() {
-        let doc = cloudtrail(&json!({"requestParameters": {"a": "", "b": "-", "c": "none", "d": null, "e": {"f": []}, "g": ["", 1, "none", [{}]], "h": "None"}}));
-        assert_eq!(doc, json!({"request_parameters": "{g=[1], h=None}", "flattened": {"request_parameters": {"g": [1], "h": "None"}}}));
+        let doc = cloudtrail(
+            &json!({"requestParameters": {"a": "", "b": "-", "c": "none", "d": null, "e": {"f": []}, "g": ["", 1, "none", [{}]], "h": "None"}}),
+        );
+        assert_eq!(
+            doc,
+            json!({"request_parameters": "{g=[1], h=None}", "flattened": {"request_parameters": {"g": [1], "h": "None"}}})
+        );
         assert_eq!(cloudtrail(&json!({"requestParameters": {"a": ""}, "responseElements": null})), json!(null));
     }
 
@@ -124,7 +142,10 @@ mod tests {
     fn texts_escape_nothing_of_their_own() {
         let doc = cloudtrail(&json!({"requestParameters": {"policy": "{\"a\": \"b\\n\"}", "t": "x=y, z\n\t\u{1}ä"}}));
         assert_eq!(doc["request_parameters"], "{t=x=y, z\n\t\u{1}ä, policy={\"a\": \"b\\n\"}}");
-        assert_eq!(doc["flattened"]["request_parameters"], json!({"policy": "{\"a\": \"b\\n\"}", "t": "x=y, z\n\t\u{1}ä"}));
+        assert_eq!(
+            doc["flattened"]["request_parameters"],
+            json!({"policy": "{\"a\": \"b\\n\"}", "t": "x=y, z\n\t\u{1}ä"})
+        );
     }
 
     #[test]
@@ -140,9 +161,14 @@ mod tests {
         let minimal = json!({"request_parameters": {"cidrIp": "10.0.0.0/8", "policyArn": "p", "dryRun": false},
             "additional_eventdata": {"SSEApplied": "SSE_S3"}, "insight_details": {"state": "Start"}});
         let insight = json!({"insight_details": {"state": "Start"}});
-        for (retain, with_texts, expected) in
-            [("all", true, &flattened), ("flattened", false, &flattened), ("keyword", true, &insight), ("", true, &insight), ("minimal", true, &minimal), ("none", false, &insight)]
-        {
+        for (retain, with_texts, expected) in [
+            ("all", true, &flattened),
+            ("flattened", false, &flattened),
+            ("keyword", true, &insight),
+            ("", true, &insight),
+            ("minimal", true, &minimal),
+            ("none", false, &insight),
+        ] {
             let mut doc = retained(retain, &record);
             assert_eq!(&doc["flattened"].take(), expected, "{retain}");
             for (name, text) in texts.as_object().into_iter().flatten() {
@@ -165,7 +191,12 @@ mod tests {
             let record = json!({"requestParameters": {"a": filler}});
             for retain in ["all", "flattened"] {
                 let doc = retained(retain, &record);
-                assert_eq!(doc["flattened"]["request_parameters"]["a"].is_string(), flattened, "{} bytes, {retain}", filler.len());
+                assert_eq!(
+                    doc["flattened"]["request_parameters"]["a"].is_string(),
+                    flattened,
+                    "{} bytes, {retain}",
+                    filler.len()
+                );
                 assert_eq!(doc["request_parameters"].is_string(), retain == "all");
             }
         }
@@ -174,8 +205,11 @@ mod tests {
     #[test]
     fn a_scalar_is_its_own_text() {
         let doc = line(br#"{"requestParameters":"HIDDEN_DUE_TO_SECURITY_REASONS","serviceEventDetails":1e7,"additionalEventData":[1,2]}"#);
-        assert_eq!(doc["aws"]["cloudtrail"], json!({"request_parameters": "HIDDEN_DUE_TO_SECURITY_REASONS", "service_event_details": "1.0E7",
-            "additional_eventdata": "[1, 2]", "flattened": {"additional_eventdata": [1, 2]}}));
+        assert_eq!(
+            doc["aws"]["cloudtrail"],
+            json!({"request_parameters": "HIDDEN_DUE_TO_SECURITY_REASONS", "service_event_details": "1.0E7",
+            "additional_eventdata": "[1, 2]", "flattened": {"additional_eventdata": [1, 2]}})
+        );
         assert!(is_fault(&doc));
     }
 
@@ -183,10 +217,15 @@ mod tests {
     fn the_user_name_of_a_sign_in_shows_in_neither_form() {
         let record = json!({"eventName": "UserAuthentication", "additionalEventData": {"UserName": "ana", "CredentialType": "PASSWORD"}});
         let doc = cloudtrail(&record);
-        assert_eq!(doc, json!({"additional_eventdata": "{CredentialType=PASSWORD}", "flattened": {"additional_eventdata": {"CredentialType": "PASSWORD"}}}));
+        assert_eq!(
+            doc,
+            json!({"additional_eventdata": "{CredentialType=PASSWORD}", "flattened": {"additional_eventdata": {"CredentialType": "PASSWORD"}}})
+        );
         let alone = cloudtrail(&json!({"eventName": "UserAuthentication", "additionalEventData": {"UserName": "ana"}}));
         assert_eq!(alone, json!({"additional_eventdata": "{}"}));
-        let known = cloudtrail(&json!({"eventName": "UserAuthentication", "userIdentity": {"userName": "eve"}, "additionalEventData": {"UserName": "ana"}}));
+        let known = cloudtrail(
+            &json!({"eventName": "UserAuthentication", "userIdentity": {"userName": "eve"}, "additionalEventData": {"UserName": "ana"}}),
+        );
         assert_eq!(known["additional_eventdata"], "{UserName=ana}");
     }
 }

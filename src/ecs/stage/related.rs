@@ -1,5 +1,5 @@
-//! What can be searched for across fields (ECS mapping 9.3): users, addresses, hosts and hashes. Entities have a stage of
-//! their own.
+//! What can be searched for across fields (ECS mapping 9.3): users, addresses, hosts and hashes. Entities have a
+//! stage of their own.
 
 use super::resources::distinct;
 use super::source::is_ip;
@@ -52,9 +52,20 @@ fn hosts(record: Record<'_>, has_ip: bool, list: &mut List<'_>) {
     if let Some(resources) = record.value(s::RESOURCES) {
         instances_of_resources(resources, list);
     }
-    const REQUEST: [Source; 5] = [s::REQUEST_INSTANCE_ID, s::REQUEST_TARGET, s::REQUEST_RESOURCE_ID, s::REQUEST_INSTANCE_IDS, s::REQUEST_INSTANCES];
-    const RESPONSE: [Source; 5] =
-        [s::RESPONSE_INSTANCE_ID, s::RESPONSE_TARGET, s::RESPONSE_RESOURCE_ID, s::RESPONSE_INSTANCE_IDS, s::RESPONSE_INSTANCES];
+    const REQUEST: [Source; 5] = [
+        s::REQUEST_INSTANCE_ID,
+        s::REQUEST_TARGET,
+        s::REQUEST_RESOURCE_ID,
+        s::REQUEST_INSTANCE_IDS,
+        s::REQUEST_INSTANCES,
+    ];
+    const RESPONSE: [Source; 5] = [
+        s::RESPONSE_INSTANCE_ID,
+        s::RESPONSE_TARGET,
+        s::RESPONSE_RESOURCE_ID,
+        s::RESPONSE_INSTANCE_IDS,
+        s::RESPONSE_INSTANCES,
+    ];
     for [id, target, resource, ids, instances] in [REQUEST, RESPONSE] {
         for single in [id, target, resource] {
             instance(record.value(single), list);
@@ -110,7 +121,10 @@ mod tests {
     fn users_come_in_order_of_insertion_and_once() {
         let identity = json!({"type": "AssumedRole", "principalId": "AROA:i-0210123456789", "arn": "arn:aws:sts::1:assumed-role/ec2-role/i-0210123456789",
             "sessionContext": {"sessionIssuer": {"userName": "ec2-role"}}});
-        assert_eq!(related(json!({"userIdentity": identity})), json!({"user": ["i-0210123456789", "AROA:i-0210123456789", "ec2-role"]}));
+        assert_eq!(
+            related(json!({"userIdentity": identity})),
+            json!({"user": ["i-0210123456789", "AROA:i-0210123456789", "ec2-role"]})
+        );
         let full = json!({
             "userIdentity": {"type": "IdentityCenterUser", "principalId": 17, "userName": "ana", "arn": "arn:aws:sts::1:assumed-role/r/ana@a.example", "onBehalfOf": {"userId": "u-1"}},
             "requestParameters": {"userName": "ana", "newUserName": "eva"}, "responseElements": {"user": {"userId": "AIDA"}},
@@ -133,7 +147,10 @@ mod tests {
         for (record, hosts) in [
             (json!({"tlsDetails": {"clientProvidedHostHeader": "minio.example"}}), json!(["minio.example"])),
             (json!({"tlsDetails": {"clientProvidedHostHeader": "s3.amazonaws.com"}}), json!(null)),
-            (json!({"tlsDetails": {"clientProvidedHostHeader": "s3.amazonaws.com.cn"}}), json!(["s3.amazonaws.com.cn"])),
+            (
+                json!({"tlsDetails": {"clientProvidedHostHeader": "s3.amazonaws.com.cn"}}),
+                json!(["s3.amazonaws.com.cn"]),
+            ),
             (json!({"sourceIPAddress": "gateway.example"}), json!(["gateway.example"])),
             (json!({"sourceIPAddress": "10.0.0.1"}), json!(null)),
             (json!({"sourceIPAddress": "ec2.amazonaws.com"}), json!(null)),
@@ -153,7 +170,19 @@ mod tests {
             "requestParameters": {"instancesSet": {"items": [{"instanceId": "i-00000006"}, {}, 5]}, "instanceIds": ["i-00000005", 7],
                 "resourceId": "i-00000004", "target": "i-00000003", "instanceId": "i-00000002", "targetId": "i-00000098"},
         });
-        assert_eq!(related(record)["hosts"], json!(["i-00000001", "i-00000002", "i-00000003", "i-00000004", "i-00000005", "i-00000006", "i-00000008", "i-00000009"]));
+        assert_eq!(
+            related(record)["hosts"],
+            json!([
+                "i-00000001",
+                "i-00000002",
+                "i-00000003",
+                "i-00000004",
+                "i-00000005",
+                "i-00000006",
+                "i-00000008",
+                "i-00000009"
+            ])
+        );
     }
 
     #[test]

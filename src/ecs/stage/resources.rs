@@ -1,4 +1,5 @@
-//! The resources of an event (ECS mapping 7.1): a list without duplicates, in the order of the Java map that removed them.
+//! The resources of an event (ECS mapping 7.1): a list without duplicates, in the order of the Java map that removed
+//! them.
 
 use crate::ecs::doc::{Doc, Object};
 use crate::ecs::java::{self, bucket, capacity};
@@ -29,7 +30,8 @@ pub fn apply(record: Record<'_>, doc: &mut Doc) {
     });
 }
 
-/// The objects of the list `resources`, the last of each `arn_account_type`, in the order of a Java map with these keys.
+/// The objects of the list `resources`, the last of each `arn_account_type`, in the order of a Java map with these
+/// keys.
 pub fn distinct(resources: Value<'_>) -> Vec<Value<'_>> {
     let mut objects = resources.elements().filter(|element| element.is_object());
     // Most lists have one member, which needs no key.
@@ -84,13 +86,17 @@ mod tests {
 
     #[test]
     fn members_are_renamed_and_others_stay() {
-        let doc = cloudtrail(&json!({"resources": [{"ARN": "a", "accountId": "1", "type": "t", "ARNPrefix": "p", "x": ""}]}));
+        let doc =
+            cloudtrail(&json!({"resources": [{"ARN": "a", "accountId": "1", "type": "t", "ARNPrefix": "p", "x": ""}]}));
         assert_eq!(doc["resources"], json!([{"arn": "a", "account_id": "1", "type": "t", "ARNPrefix": "p"}]));
     }
 
     #[test]
     fn what_is_no_object_is_dropped() {
-        assert_eq!(cloudtrail(&json!({"resources": ["a", 1, {"ARN": "b"}, [], null, [{"ARN": "c"}]]}))["resources"], json!([{"arn": "b"}]));
+        assert_eq!(
+            cloudtrail(&json!({"resources": ["a", 1, {"ARN": "b"}, [], null, [{"ARN": "c"}]]}))["resources"],
+            json!([{"arn": "b"}])
+        );
         assert!(document(&json!({"resources": ["a"]}))["aws"].is_null());
         assert_eq!(cloudtrail(&json!({"resources": "a"}))["resources"], "a");
         assert_eq!(cloudtrail(&json!({"resources": {"ARN": "a"}}))["resources"], json!({"ARN": "a"}));
@@ -98,18 +104,24 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_the_java_map() {
-        // The keys are `a_1_t`, hash 92461832, spread 92462730, 10 mod 16, and `b_1_t`, hash 93385353, spread 93386521, 9 mod
-        // 16: `b` comes first whatever the input order.
-        let (a, b) = (json!({"ARN": "a", "accountId": "1", "type": "t"}), json!({"ARN": "b", "accountId": "1", "type": "t"}));
+        // The keys are `a_1_t`, hash 92461832, spread 92462730, 10 mod 16, and `b_1_t`, hash 93385353, spread
+        // 93386521, 9 mod 16: `b` comes first whatever the input order.
+        let (a, b) =
+            (json!({"ARN": "a", "accountId": "1", "type": "t"}), json!({"ARN": "b", "accountId": "1", "type": "t"}));
         for input in [json!([a, b]), json!([b, a])] {
             let doc = cloudtrail(&json!({"resources": input}));
-            assert_eq!(doc["resources"], json!([{"arn": "b", "account_id": "1", "type": "t"}, {"arn": "a", "account_id": "1", "type": "t"}]));
+            assert_eq!(
+                doc["resources"],
+                json!([{"arn": "b", "account_id": "1", "type": "t"}, {"arn": "a", "account_id": "1", "type": "t"}])
+            );
         }
     }
 
     #[test]
     fn of_duplicates_the_last_wins() {
-        let doc = cloudtrail(&json!({"resources": [{"ARN": "a", "n": 1}, {"ARN": "a", "n": 2}, {"type": "t"}, {"type": "t", "n": 3}]}));
+        let doc = cloudtrail(
+            &json!({"resources": [{"ARN": "a", "n": 1}, {"ARN": "a", "n": 2}, {"type": "t"}, {"type": "t", "n": 3}]}),
+        );
         let mut found = doc["resources"].as_array().cloned().unwrap_or_default();
         found.sort_by_key(|resource| resource["n"].as_u64());
         assert_eq!(found, [json!({"arn": "a", "n": 2}), json!({"type": "t", "n": 3})]);

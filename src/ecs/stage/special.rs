@@ -1,7 +1,7 @@
 //! Kinds of records with fields of their own: digests, Insights and aggregates (ECS mapping 11).
 //!
-//! Network activity needs nothing. Aggregates are foreseen by nobody (CloudTrail formats 1.10): they get the time, id and
-//! account that they carry under other names; what they count stays in `event.original`.
+//! Network activity needs nothing. Aggregates are foreseen by nobody (CloudTrail formats 1.10): they get the time, id
+//! and account that they carry under other names; what they count stays in `event.original`.
 
 use super::times;
 use crate::ecs::doc::Doc;
@@ -9,7 +9,8 @@ use crate::ecs::source::{self as s, Record, Source};
 use crate::ecs::table as f;
 use crate::ecs::time::Timestamp;
 
-/// Sub-fields of a digest in the order of the ECS mapping, and the members that they come from; the first that is there.
+/// Sub-fields of a digest in the order of the ECS mapping, and the members that they come from; the first that is
+/// there.
 const DIGEST: [(&str, &[Source]); 9] = [
     ("s3_bucket", &[s::DIGEST_BUCKET]),
     ("signature_algorithm", &[s::DIGEST_ALGORITHM]),
@@ -90,23 +91,34 @@ mod tests {
         assert_eq!(doc["@timestamp"], "2026-11-02T01:00:00.000Z");
         assert_eq!(doc["cloud"], json!({"provider": "aws", "account": {"id": "111122223333"}}));
         assert_eq!((&doc["file"], &doc["related"]), (&json!({"path": "AWSLogs/d.json.gz"}), &json!({"hash": ["h"]})));
-        assert_eq!(doc["aws"]["cloudtrail"], json!({"flattened": {"digest": {
-            "start_time": "2026-11-02T00:00:00.000Z", "end_time": "2026-11-02T01:00:00.000Z",
-            "newest_event_time": "2026-11-02T00:59:59.123Z", "oldest_event_time": "2026-11-02T00:00:01.000Z",
-            "s3_bucket": "b", "signature_algorithm": "SHA256withRSA", "public_key_fingerprint": "fp",
-            "previous_s3_bucket": "pb", "previous_s3_object": "po", "previous_hash_algorithm": "SHA-256", "previous_hash_value": "h",
-            "previous_signature": "sig",
-            "log_files": [{"s3Bucket": "b", "s3Object": "o", "hashValue": "x", "newestEventTime": "2026-11-02T00:59:59Z"}],
-        }}}));
+        assert_eq!(
+            doc["aws"]["cloudtrail"],
+            json!({"flattened": {"digest": {
+                "start_time": "2026-11-02T00:00:00.000Z", "end_time": "2026-11-02T01:00:00.000Z",
+                "newest_event_time": "2026-11-02T00:59:59.123Z", "oldest_event_time": "2026-11-02T00:00:01.000Z",
+                "s3_bucket": "b", "signature_algorithm": "SHA256withRSA", "public_key_fingerprint": "fp",
+                "previous_s3_bucket": "pb", "previous_s3_object": "po", "previous_hash_algorithm": "SHA-256", "previous_hash_value": "h",
+                "previous_signature": "sig",
+                "log_files": [{"s3Bucket": "b", "s3Object": "o", "hashValue": "x", "newestEventTime": "2026-11-02T00:59:59Z"}],
+            }}})
+        );
         let event = &doc["event"];
-        assert_eq!((&event["kind"], &event["type"], &event["outcome"]), (&json!("event"), &json!(["info"]), &json!("success")));
+        assert_eq!(
+            (&event["kind"], &event["type"], &event["outcome"]),
+            (&json!("event"), &json!(["info"]), &json!("success"))
+        );
         assert!(event["action"].is_null() && event["provider"].is_null() && event["category"].is_null());
     }
 
     #[test]
     fn the_first_digest_of_a_chain_has_no_predecessor() {
-        let doc = cloudtrail(&json!({"digestEndTime": "2026-11-02T01:00:00Z", "previousDigestS3Bucket": null, "logFiles": [], "newestEventTime": null, "publicKeyFingerprint": "fp"}));
-        assert_eq!(doc["flattened"]["digest"], json!({"end_time": "2026-11-02T01:00:00.000Z", "public_key_fingerprint": "fp"}));
+        let doc = cloudtrail(
+            &json!({"digestEndTime": "2026-11-02T01:00:00Z", "previousDigestS3Bucket": null, "logFiles": [], "newestEventTime": null, "publicKeyFingerprint": "fp"}),
+        );
+        assert_eq!(
+            doc["flattened"]["digest"],
+            json!({"end_time": "2026-11-02T01:00:00.000Z", "public_key_fingerprint": "fp"})
+        );
     }
 
     #[test]
@@ -118,19 +130,30 @@ mod tests {
 
     #[test]
     fn insights_keep_their_details_to_themselves() {
-        let doc = document(&json!({"eventType": "AwsCloudTrailInsight", "sharedEventID": "s", "insightDetails": {"state": "Start",
-            "eventName": "RunInstances", "eventSource": "ec2.amazonaws.com", "insightContext": {"statistics": {"baseline": {}, "insight": {"average": 0.5}}}}}));
-        assert_eq!(doc["aws"]["cloudtrail"], json!({"event_type": "AwsCloudTrailInsight", "shared_event_id": "s", "flattened": {"insight_details": {"state": "Start",
-            "eventName": "RunInstances", "eventSource": "ec2.amazonaws.com", "insightContext": {"statistics": {"insight": {"average": 0.5}}}}}}));
+        let doc = document(
+            &json!({"eventType": "AwsCloudTrailInsight", "sharedEventID": "s", "insightDetails": {"state": "Start",
+            "eventName": "RunInstances", "eventSource": "ec2.amazonaws.com", "insightContext": {"statistics": {"baseline": {}, "insight": {"average": 0.5}}}}}),
+        );
+        assert_eq!(
+            doc["aws"]["cloudtrail"],
+            json!({"event_type": "AwsCloudTrailInsight", "shared_event_id": "s", "flattened": {"insight_details": {"state": "Start",
+            "eventName": "RunInstances", "eventSource": "ec2.amazonaws.com", "insightContext": {"statistics": {"insight": {"average": 0.5}}}}}})
+        );
         assert!(doc["event"]["action"].is_null() && doc["event"]["provider"].is_null());
     }
 
     #[test]
     fn an_aggregate_has_the_time_of_its_window() {
-        let doc = document(&json!({"eventVersion": "1.0", "accountId": "1", "eventId": "e", "eventCategory": "Aggregated", "eventType": "AwsAggregatedEvent",
-            "timeWindow": {"windowStart": "2026-11-02T01:00:00Z", "windowEnd": "2026-11-02T01:05:00Z", "windowSize": "PT5M"}, "summary": {"details": [1]}}));
-        assert_eq!((&doc["@timestamp"], &doc["event"]["id"], &doc["cloud"]["account"]["id"]), (&json!("2026-11-02T01:05:00.000Z"), &json!("e"), &json!("1")));
-        let other = document(&json!({"accountId": "1", "eventId": "e", "timeWindow": {"windowEnd": "2026-11-02T01:05:00Z"}}));
+        let doc = document(
+            &json!({"eventVersion": "1.0", "accountId": "1", "eventId": "e", "eventCategory": "Aggregated", "eventType": "AwsAggregatedEvent",
+            "timeWindow": {"windowStart": "2026-11-02T01:00:00Z", "windowEnd": "2026-11-02T01:05:00Z", "windowSize": "PT5M"}, "summary": {"details": [1]}}),
+        );
+        assert_eq!(
+            (&doc["@timestamp"], &doc["event"]["id"], &doc["cloud"]["account"]["id"]),
+            (&json!("2026-11-02T01:05:00.000Z"), &json!("e"), &json!("1"))
+        );
+        let other =
+            document(&json!({"accountId": "1", "eventId": "e", "timeWindow": {"windowEnd": "2026-11-02T01:05:00Z"}}));
         assert!(other["event"]["id"].is_null() && other["cloud"]["account"].is_null());
         assert_eq!(other["@timestamp"], "2026-11-20T10:00:00.123456789Z");
     }

@@ -37,6 +37,8 @@ pub fn is_fault(document: &Value) -> bool {
 pub fn map(settings: Settings, text: &[u8]) -> Value {
     let mut out = Vec::new();
     let origin = Origin::default();
-    Mapper::new(Arc::new(settings)).map_line(text, Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW)).write(&mut out);
+    Mapper::new(Arc::new(settings))
+        .map_line(text, Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW))
+        .write(&mut out);
     serde_json::from_slice(&out).unwrap()
 }

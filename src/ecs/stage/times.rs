@@ -27,7 +27,12 @@ pub fn apply(record: Record<'_>, doc: &mut Doc) -> Option<Timestamp> {
 }
 
 /// A member that should be a time, read by `parse`.
-pub fn read(value: Value<'_>, source: Source, parse: fn(&str) -> Option<Timestamp>, doc: &mut Doc) -> Option<Timestamp> {
+pub fn read(
+    value: Value<'_>,
+    source: Source,
+    parse: fn(&str) -> Option<Timestamp>,
+    doc: &mut Doc,
+) -> Option<Timestamp> {
     let time = match value.as_str() {
         Some(text) => parse(text),
         None => parse(&java::text(value)),
@@ -65,7 +70,17 @@ mod tests {
 
     #[test]
     fn a_time_that_cannot_be_read_is_a_fault_and_leaves_the_time_of_reading() {
-        for time in [json!("yesterday"), json!("-"), json!("none"), json!(""), json!([]), json!({}), json!([""]), json!(true), json!(["2026"])] {
+        for time in [
+            json!("yesterday"),
+            json!("-"),
+            json!("none"),
+            json!(""),
+            json!([]),
+            json!({}),
+            json!([""]),
+            json!(true),
+            json!(["2026"]),
+        ] {
             let doc = document(&json!({"eventTime": time}));
             assert_eq!(doc["@timestamp"], "2026-11-20T10:00:00.123456789Z", "{time}");
             assert!(is_fault(&doc), "{time}");
@@ -84,8 +99,11 @@ mod tests {
 
     #[test]
     fn the_creation_date_of_a_session_may_be_in_basic_form() {
-        let with = |date: &str| document(&json!({"userIdentity": {"sessionContext": {"attributes": {"creationDate": date}}}}));
-        for (date, expected) in [("20131102T010628Z", "2013-11-02T01:06:28.000Z"), ("2013-11-02T01:06:28Z", "2013-11-02T01:06:28.000Z")] {
+        let with =
+            |date: &str| document(&json!({"userIdentity": {"sessionContext": {"attributes": {"creationDate": date}}}}));
+        for (date, expected) in
+            [("20131102T010628Z", "2013-11-02T01:06:28.000Z"), ("2013-11-02T01:06:28Z", "2013-11-02T01:06:28.000Z")]
+        {
             assert_eq!(with(date)["aws"]["cloudtrail"]["user_identity"]["session_context"]["creation_date"], expected);
         }
         let doc = with("long ago");

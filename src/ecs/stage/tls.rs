@@ -60,7 +60,10 @@ mod tests {
         for (details, expected) in [
             (json!({"cipherSuite": "ECDHE"}), json!({"cipher": "ECDHE"})),
             (json!({"clientProvidedHostHeader": "h.example"}), json!({"client": {"server_name": "h.example"}})),
-            (json!({"tlsVersion": "TLSv1.2", "cipherSuite": "-"}), json!({"version_protocol": "tls", "version": "1.2"})),
+            (
+                json!({"tlsVersion": "TLSv1.2", "cipherSuite": "-"}),
+                json!({"version_protocol": "tls", "version": "1.2"}),
+            ),
         ] {
             assert_eq!(document(&json!({"tlsDetails": details}))["tls"], expected);
         }

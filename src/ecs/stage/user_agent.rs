@@ -1,7 +1,7 @@
 //! User agents (ECS mapping 7.4): the uap-core rules as Elasticsearch's `user_agent` processor applies them.
 //!
-//! Its peculiarities, which `data/regexes.yaml` is prepared for: in the name of a system or device only the first `$1` is
-//! replaced, every other `$n`, and any in a version, stays as it is written.
+//! Its peculiarities, which `data/regexes.yaml` is prepared for: in the name of a system or device only the first
+//! `$1` is replaced, every other `$n`, and any in a version, stays as it is written.
 
 use crate::ecs::doc::Doc;
 use crate::ecs::settings::json_string;
@@ -94,7 +94,12 @@ impl Agent {
             fields.device = quoted(&device.device);
         }
         if let Some(system) = system.filter(|system| !system.os.is_empty()) {
-            let version = version([system.major.as_deref(), system.minor.as_deref(), system.patch.as_deref(), system.patch_minor.as_deref()]);
+            let version = version([
+                system.major.as_deref(),
+                system.minor.as_deref(),
+                system.patch.as_deref(),
+                system.patch_minor.as_deref(),
+            ]);
             fields.os_name = quoted(&system.os);
             if !version.is_empty() {
                 fields.os_full = quoted(&format!("{} {version}", system.os));
@@ -113,7 +118,8 @@ fn version(parts: [Option<&str>; 4]) -> String {
 
 /// Reads the rules; none if they are not what they should be, which a test excludes.
 fn load(yaml: &'static str) -> Option<Extractor<'static>> {
-    let (mut agents, mut systems, mut devices) = (user_agent::Builder::new(), os::Builder::new(), device::Builder::new());
+    let (mut agents, mut systems, mut devices) =
+        (user_agent::Builder::new(), os::Builder::new(), device::Builder::new());
     for (list, mut rule) in rules(yaml)? {
         let regex = Cow::Owned(keep_distance(rule.remove("regex")?.into_owned()));
         let mut text = |key: &str| rule.remove(key);
@@ -187,8 +193,8 @@ fn rules(yaml: &str) -> Option<Vec<(Cow<'_, str>, Rule<'_>)>> {
     Some(rules)
 }
 
-/// `ua-parser` takes long bounded repetitions for unbounded ones. Where one says how far into the text a word is looked for
-/// this would find more than Elasticsearch does; a leading zero keeps the bound.
+/// `ua-parser` takes long bounded repetitions for unbounded ones. Where one says how far into the text a word is
+/// looked for this would find more than Elasticsearch does; a leading zero keeps the bound.
 fn keep_distance(regex: String) -> String {
     if regex.starts_with("^.{0,") { regex.replacen("{0,", "{00,", 1) } else { regex }
 }
@@ -220,7 +226,10 @@ mod tests {
     #[test]
     fn every_rule_of_the_file_is_read() {
         let yaml = include_str!("../data/regexes.yaml");
-        assert_eq!(rules(yaml).unwrap().len(), yaml.lines().filter(|line| line.trim_start().starts_with("- regex:")).count());
+        assert_eq!(
+            rules(yaml).unwrap().len(),
+            yaml.lines().filter(|line| line.trim_start().starts_with("- regex:")).count()
+        );
         assert!(RULES.is_some());
     }
 
@@ -228,13 +237,22 @@ mod tests {
     fn the_examples_of_the_specification() {
         for (text, name, version, os) in [
             ("signin.amazonaws.com", "Other", json!(null), json!(null)),
-            ("aws-cli/2.18.17 md/awscrt#0.22.0 ua/2.0 os/linux#6.8.0 md/arch#x86_64", "aws-cli", json!("2.18.17"), json!("Linux")),
+            (
+                "aws-cli/2.18.17 md/awscrt#0.22.0 ua/2.0 os/linux#6.8.0 md/arch#x86_64",
+                "aws-cli",
+                json!("2.18.17"),
+                json!("Linux"),
+            ),
             ("[aws-cli/2.17.60 md/x]", "aws-cli", json!("2.17.60"), json!(null)),
             ("Go-http-client/1.1", "Go-http-client", json!("1.1"), json!(null)),
         ] {
             let agent = agent(text);
             assert_eq!(agent["original"], text);
-            assert_eq!((&agent["name"], &agent["version"], &agent["os"]["name"]), (&json!(name), &version, &os), "{text}");
+            assert_eq!(
+                (&agent["name"], &agent["version"], &agent["os"]["name"]),
+                (&json!(name), &version, &os),
+                "{text}"
+            );
             assert_eq!(agent["device"]["name"], "Other");
         }
         assert_eq!(agent("Boto3/1.9.1 Python/2.7.14 Linux/4.9 Botocore/1.12.1")["device"]["name"], "Spider");
@@ -242,8 +260,13 @@ mod tests {
 
     #[test]
     fn a_browser_has_system_and_version() {
-        let agent = agent("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36");
-        assert_eq!((&agent["name"], &agent["version"], &agent["device"]["name"]), (&json!("Chrome"), &json!("124.0.0.0"), &json!("Mac")));
+        let agent = agent(
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0.0.0 Safari/537.36",
+        );
+        assert_eq!(
+            (&agent["name"], &agent["version"], &agent["device"]["name"]),
+            (&json!("Chrome"), &json!("124.0.0.0"), &json!("Mac"))
+        );
         assert_eq!(agent["os"], json!({"name": "Mac OS X", "version": "10.15.7", "full": "Mac OS X 10.15.7"}));
     }
 
@@ -261,7 +284,9 @@ mod tests {
 
     #[test]
     fn only_the_first_group_of_a_name_is_replaced() {
-        for (text, expected) in [("$1", "$1"), ("HTC $1 $2", "HTC $1 $$2"), ("$2", "$$2"), ("plain", "plain"), ("$1 $1", "$1 $$1")] {
+        for (text, expected) in
+            [("$1", "$1"), ("HTC $1 $2", "HTC $1 $$2"), ("$2", "$$2"), ("plain", "plain"), ("$1 $1", "$1 $$1")]
+        {
             assert_eq!(first_group_only(Cow::Borrowed(text)), expected);
         }
         assert_eq!(literal(Cow::Borrowed("$1")), "$$1");

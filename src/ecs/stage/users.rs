@@ -42,7 +42,9 @@ pub fn apply<'r>(record: Record<'r>, doc: &mut Doc, compat: Compat) -> Users<'r>
 
     doc.maybe(f::USER_ID, id);
     match session {
-        Some(session) if compat.session_user_name && kind == "AssumedRole" && !is_service => doc.text(f::USER_NAME, session),
+        Some(session) if compat.session_user_name && kind == "AssumedRole" && !is_service => {
+            doc.text(f::USER_NAME, session)
+        }
         _ => doc.maybe(f::USER_NAME, name),
     }
     let named = name.and_then(|name| name.as_str()).filter(|name| name.find('@') > Some(0));
@@ -105,9 +107,15 @@ mod tests {
 
     #[test]
     fn an_iam_user_is_named_by_the_record() {
-        assert_eq!(user(json!({"type": "IAMUser", "principalId": "AIDA", "userName": "ana"})), json!({"id": "AIDA", "name": "ana"}));
+        assert_eq!(
+            user(json!({"type": "IAMUser", "principalId": "AIDA", "userName": "ana"})),
+            json!({"id": "AIDA", "name": "ana"})
+        );
         assert_eq!(user(json!({"type": "Root", "principalId": "1"})), json!({"id": "1"}));
-        assert_eq!(user(json!({"type": "SAMLUser", "principalId": "x:ana", "userName": "ana@a.example"})), json!({"id": "x:ana", "name": "ana@a.example", "email": "ana@a.example"}));
+        assert_eq!(
+            user(json!({"type": "SAMLUser", "principalId": "x:ana", "userName": "ana@a.example"})),
+            json!({"id": "x:ana", "name": "ana@a.example", "email": "ana@a.example"})
+        );
     }
 
     #[test]
@@ -117,7 +125,8 @@ mod tests {
         assert_eq!(user(federated), json!({"name": "issuer"}));
         let without = json!({"type": "FederatedUser", "userName": "kept"});
         assert_eq!(user(without), json!({"name": "kept"}));
-        let other = json!({"type": "IAMUser", "userName": "ana", "sessionContext": {"sessionIssuer": {"userName": "issuer"}}});
+        let other =
+            json!({"type": "IAMUser", "userName": "ana", "sessionContext": {"sessionIssuer": {"userName": "issuer"}}});
         assert_eq!(user(other), json!({"name": "ana"}));
     }
 
@@ -145,7 +154,10 @@ mod tests {
     #[test]
     fn services_have_a_name_of_their_own_and_no_user() {
         for (identity, service) in [
-            (json!({"type": "AWSService", "invokedBy": "ec2.amazonaws.com", "principalId": "p", "userName": "u"}), "ec2.amazonaws.com"),
+            (
+                json!({"type": "AWSService", "invokedBy": "ec2.amazonaws.com", "principalId": "p", "userName": "u"}),
+                "ec2.amazonaws.com",
+            ),
             (
                 json!({"type": "AssumedRole", "principalId": "p", "invokedBy": "rds.amazonaws.com", "sessionContext": {"sessionIssuer":
                     {"userName": "AWSServiceRoleForRDS", "arn": "arn:aws:iam::1:role/aws-service-role/rds2.amazonaws.com/AWSServiceRoleForRDS"}}}),
@@ -184,7 +196,10 @@ mod tests {
     #[test]
     fn a_user_authentication_names_its_user() {
         let record = |name: &str| json!({"eventName": name, "additionalEventData": {"UserName": "ana@a.example"}});
-        assert_eq!(document(&record("UserAuthentication"))["user"], json!({"name": "ana@a.example", "email": "ana@a.example"}));
+        assert_eq!(
+            document(&record("UserAuthentication"))["user"],
+            json!({"name": "ana@a.example", "email": "ana@a.example"})
+        );
         assert!(document(&record("CredentialChallenge"))["user"].is_null());
     }
 
@@ -201,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_switch_names_assumed_roles_by_their_session() {
-        let settings = || Settings { compat: Compat { session_user_name: true, ..Compat::default() }, ..Settings::default() };
+        let settings =
+            || Settings { compat: Compat { session_user_name: true, ..Compat::default() }, ..Settings::default() };
         let doc = document_with(settings(), &json!({"userIdentity": role_session("ana")}));
         assert_eq!(doc["user"], json!({"id": "AROA:ana", "name": "ana"}));
         assert_eq!(doc["related"]["user"], json!(["ana", "AROA:ana", "ops"]));

@@ -167,51 +167,91 @@ impl S3SqsConfig {
     /// What the types of the keys do not say; empty when the input can be made.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let mut wrong = |key, message: String, hint: &str| problems.push(Problem { key, complaint: Malformed::new(message, hint) });
+        let mut wrong =
+            |key, message: String, hint: &str| problems.push(Problem { key, complaint: Malformed::new(message, hint) });
         if self.queue_url.is_none() {
-            wrong("queue_url", "`queue_url` is missing".to_owned(), "name the queue that the bucket notifies, as `https://sqs.<region>.amazonaws.com/<account>/<queue>`");
+            wrong(
+                "queue_url",
+                "`queue_url` is missing".to_owned(),
+                "name the queue that the bucket notifies, as `https://sqs.<region>.amazonaws.com/<account>/<queue>`",
+            );
         }
         if self.queue_url.as_ref().is_some_and(|url| is_without_path(url.as_str())) {
             wrong("queue_url", "the URL names no queue".to_owned(), "it ends with `/<account>/<queue>`");
         }
         let visibility = self.visibility_timeout.get();
         if visibility < Duration::from_secs(1) || visibility > TWELVE_HOURS {
-            wrong("visibility_timeout", format!("`{}` is not a time that SQS can hide a message", self.visibility_timeout), "write 1s to 12h");
+            wrong(
+                "visibility_timeout",
+                format!("`{}` is not a time that SQS can hide a message", self.visibility_timeout),
+                "write 1s to 12h",
+            );
         }
         let wait = self.sqs.wait_time.get();
         if wait < Duration::from_secs(1) || wait > Duration::from_secs(20) {
-            wrong("sqs.wait_time", format!("`{}` is not a time that SQS can wait", self.sqs.wait_time), "write 1s to 20s");
+            wrong(
+                "sqs.wait_time",
+                format!("`{}` is not a time that SQS can wait", self.sqs.wait_time),
+                "write 1s to 20s",
+            );
         }
         if self.api_timeout.get() < wait.max(Duration::from_secs(1)) {
-            let message = format!("`{}` is shorter than `sqs.wait_time`, so that no receive could end", self.api_timeout);
+            let message =
+                format!("`{}` is shorter than `sqs.wait_time`, so that no receive could end", self.api_timeout);
             wrong("api_timeout", message, "write more than `sqs.wait_time`; the default is 120s");
         }
         if !(1..=MAX_WORKERS).contains(&self.number_of_workers) {
-            wrong("number_of_workers", format!("`{}` is not a number of workers", self.number_of_workers), "write 1 to 256; the default is 16");
+            wrong(
+                "number_of_workers",
+                format!("`{}` is not a number of workers", self.number_of_workers),
+                "write 1 to 256; the default is 16",
+            );
         }
         let role = self.assume_role.duration.get();
         if role < Duration::from_secs(900) || role > TWELVE_HOURS {
-            wrong("assume_role.duration", format!("`{}` is not a time that a role can last", self.assume_role.duration), "write 15m to 12h");
+            wrong(
+                "assume_role.duration",
+                format!("`{}` is not a time that a role can last", self.assume_role.duration),
+                "write 15m to 12h",
+            );
         }
         if self.access_key_id.is_blank() != self.secret_access_key.is_blank() {
-            let (given, missing) = if self.access_key_id.is_blank() { ("secret_access_key", "access_key_id") } else { ("access_key_id", "secret_access_key") };
+            let (given, missing) = if self.access_key_id.is_blank() {
+                ("secret_access_key", "access_key_id")
+            } else {
+                ("access_key_id", "secret_access_key")
+            };
             wrong(given, format!("`{given}` needs `{missing}`"), "give both, or neither for the AWS chain");
         } else if !self.session_token.is_blank() && self.access_key_id.is_blank() {
-            wrong("session_token", "`session_token` needs `access_key_id` and `secret_access_key`".to_owned(), "give all three, or none for the AWS chain");
+            wrong(
+                "session_token",
+                "`session_token` needs `access_key_id` and `secret_access_key`".to_owned(),
+                "give all three, or none for the AWS chain",
+            );
         }
         if !self.external_id.trim().is_empty() && self.role_arn.is_none() {
             wrong("external_id", "`external_id` needs `role_arn`".to_owned(), "name the role, or leave both out");
         }
         if self.fips_enabled && self.endpoint.is_some() {
-            wrong("fips_enabled", "`fips_enabled` and `endpoint` exclude each other".to_owned(), "FIPS endpoints are AWS's own");
+            wrong(
+                "fips_enabled",
+                "`fips_enabled` and `endpoint` exclude each other".to_owned(),
+                "FIPS endpoints are AWS's own",
+            );
         }
         if matches!(self.ssl.verification_mode, VerificationMode::None | VerificationMode::Certificate) {
             let message = "certificates of AWS endpoints are always verified in full".to_owned();
             wrong("ssl.verification_mode", message, "put the endpoint's authority into `ssl.certificate_authorities`");
         }
-        let blank = [&self.cloudtrail_regex, &self.cloudtrail_digest_regex, &self.cloudtrail_insight_regex].iter().all(|regex| regex.is_blank());
+        let blank = [&self.cloudtrail_regex, &self.cloudtrail_digest_regex, &self.cloudtrail_insight_regex]
+            .iter()
+            .all(|regex| regex.is_blank());
         if blank && self.file_selectors.is_empty() {
-            wrong("cloudtrail_regex", "all patterns are blank, so that no object would be read".to_owned(), "the default is '/CloudTrail/'");
+            wrong(
+                "cloudtrail_regex",
+                "all patterns are blank, so that no object would be read".to_owned(),
+                "the default is '/CloudTrail/'",
+            );
         }
         problems
     }
@@ -242,7 +282,12 @@ impl S3SqsConfig {
     }
 
     pub(super) fn selection(&self) -> Selection {
-        Selection::new(&self.cloudtrail_regex, &self.cloudtrail_digest_regex, &self.cloudtrail_insight_regex, &self.file_selectors)
+        Selection::new(
+            &self.cloudtrail_regex,
+            &self.cloudtrail_digest_regex,
+            &self.cloudtrail_insight_regex,
+            &self.file_selectors,
+        )
     }
 }
 
@@ -283,9 +328,19 @@ mod tests {
     fn a_queue_is_all_that_is_needed() {
         let config = read(serde_json::json!({ "queue_url": URL }));
         assert_eq!(config.problems(), []);
-        assert_eq!((config.visibility_timeout, config.sqs.wait_time, config.sqs.poll_interval), (Period::from_secs(300), Period::from_secs(20), Period::ZERO));
+        assert_eq!(
+            (config.visibility_timeout, config.sqs.wait_time, config.sqs.poll_interval),
+            (Period::from_secs(300), Period::from_secs(20), Period::ZERO)
+        );
         assert_eq!((config.api_timeout, config.delete_consumed_messages), (Period::from_secs(120), true));
-        assert_eq!((config.cloudtrail_regex.as_str(), config.cloudtrail_digest_regex.as_str(), config.cloudtrail_insight_regex.as_str()), ("/CloudTrail/", "", "/CloudTrail-Insight/"));
+        assert_eq!(
+            (
+                config.cloudtrail_regex.as_str(),
+                config.cloudtrail_digest_regex.as_str(),
+                config.cloudtrail_insight_regex.as_str()
+            ),
+            ("/CloudTrail/", "", "/CloudTrail-Insight/")
+        );
     }
 
     #[test]
@@ -294,7 +349,10 @@ mod tests {
             (serde_json::json!({}), vec!["queue_url"]),
             (serde_json::json!({"queue_url": "https://sqs.eu-west-1.amazonaws.com/"}), vec!["queue_url"]),
             (serde_json::json!({"queue_url": URL, "visibility_timeout": "13h"}), vec!["visibility_timeout"]),
-            (serde_json::json!({"queue_url": URL, "visibility_timeout": "0s", "number_of_workers": 0}), vec!["visibility_timeout", "number_of_workers"]),
+            (
+                serde_json::json!({"queue_url": URL, "visibility_timeout": "0s", "number_of_workers": 0}),
+                vec!["visibility_timeout", "number_of_workers"],
+            ),
             (serde_json::json!({"queue_url": URL, "sqs": {"wait_time": "21s"}}), vec!["sqs.wait_time"]),
             (serde_json::json!({"queue_url": URL, "api_timeout": "19s"}), vec!["api_timeout"]),
             (serde_json::json!({"queue_url": URL, "assume_role": {"duration": "1m"}}), vec!["assume_role.duration"]),
@@ -302,10 +360,22 @@ mod tests {
             (serde_json::json!({"queue_url": URL, "secret_access_key": "s"}), vec!["secret_access_key"]),
             (serde_json::json!({"queue_url": URL, "session_token": "s"}), vec!["session_token"]),
             (serde_json::json!({"queue_url": URL, "external_id": "x"}), vec!["external_id"]),
-            (serde_json::json!({"queue_url": URL, "fips_enabled": true, "endpoint": "http://127.0.0.1:5000"}), vec!["fips_enabled"]),
-            (serde_json::json!({"queue_url": URL, "ssl": {"verification_mode": "none"}}), vec!["ssl.verification_mode"]),
-            (serde_json::json!({"queue_url": URL, "cloudtrail_regex": "", "cloudtrail_insight_regex": ""}), vec!["cloudtrail_regex"]),
-            (serde_json::json!({"queue_url": URL, "cloudtrail_regex": "", "cloudtrail_insight_regex": "", "file_selectors": [{"regex": "x"}]}), vec![]),
+            (
+                serde_json::json!({"queue_url": URL, "fips_enabled": true, "endpoint": "http://127.0.0.1:5000"}),
+                vec!["fips_enabled"],
+            ),
+            (
+                serde_json::json!({"queue_url": URL, "ssl": {"verification_mode": "none"}}),
+                vec!["ssl.verification_mode"],
+            ),
+            (
+                serde_json::json!({"queue_url": URL, "cloudtrail_regex": "", "cloudtrail_insight_regex": ""}),
+                vec!["cloudtrail_regex"],
+            ),
+            (
+                serde_json::json!({"queue_url": URL, "cloudtrail_regex": "", "cloudtrail_insight_regex": "", "file_selectors": [{"regex": "x"}]}),
+                vec![],
+            ),
         ] {
             assert_eq!(keys(config.clone()), expected, "{config}");
         }
@@ -323,7 +393,9 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let config = read(serde_json::json!({"queue_url": URL, "access_key_id": "AKIAEXAMPLE", "secret_access_key": "hush-hush", "session_token": "hush"}));
+        let config = read(
+            serde_json::json!({"queue_url": URL, "access_key_id": "AKIAEXAMPLE", "secret_access_key": "hush-hush", "session_token": "hush"}),
+        );
         let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
         assert!(!shown.contains("hush") && !shown.contains("AKIAEXAMPLE"));
     }

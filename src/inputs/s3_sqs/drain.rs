@@ -40,7 +40,13 @@ impl Drain {
     }
 
     /// After an empty receive: whether the queue is drained. Waits for what we hold ourselves, since it may come back.
-    pub async fn is_over<Q: Queue>(&mut self, queue: &Q, keeper: &Keeper, progress: &Progress, ending: &CancellationToken) -> bool {
+    pub async fn is_over<Q: Queue>(
+        &mut self,
+        queue: &Q,
+        keeper: &Keeper,
+        progress: &Progress,
+        ending: &CancellationToken,
+    ) -> bool {
         if keeper.holdings().await.held > 0 {
             // Receiving goes on every now and then, for what arrives meanwhile.
             let _ = tokio::time::timeout(5 * PAUSE, or_end(keeper.idle(), ending)).await;
@@ -81,7 +87,11 @@ impl Drain {
                 self.empty += 1;
                 if !self.said {
                     self.said = true;
-                    tracing::warn!(code = fault.code(), "{fault}; the queue counts as drained after {EMPTY} empty receives; {}", fault.advice());
+                    tracing::warn!(
+                        code = fault.code(),
+                        "{fault}; the queue counts as drained after {EMPTY} empty receives; {}",
+                        fault.advice()
+                    );
                 }
                 match holdings.returning {
                     Some(returning) => returning.duration_since(now),

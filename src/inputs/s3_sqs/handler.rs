@@ -52,7 +52,16 @@ impl<R: Reads> Handler<R> {
         workers: usize,
         stop: CancellationToken,
     ) -> Handler<R> {
-        Handler { reads, selection, keeper, counters, progress, readers: Arc::new(Semaphore::new(workers)), stop, said: Mutex::default() }
+        Handler {
+            reads,
+            selection,
+            keeper,
+            counters,
+            progress,
+            readers: Arc::new(Semaphore::new(workers)),
+            stop,
+            said: Mutex::default(),
+        }
     }
 
     /// Brings a held message to its end, or to where only its records are under way.
@@ -104,12 +113,20 @@ impl<R: Reads> Handler<R> {
                 return delivery.fail("the run ends");
             }
             match self.reads.read(delivery.part(), object, choice).await {
-                Read::Done { records } => tracing::debug!(bucket = object.bucket, key = %object.key, records, "object read"),
+                Read::Done { records } => {
+                    tracing::debug!(bucket = object.bucket, key = %object.key, records, "object read")
+                }
                 Read::Parked { reason } => self.fault(object, "the object was put into the dead letter", &reason),
-                Read::Failed { transient: true, reason } => self.fault(object, "the object could not be read and will be tried again", &reason),
+                Read::Failed { transient: true, reason } => {
+                    self.fault(object, "the object could not be read and will be tried again", &reason)
+                }
                 Read::Failed { transient: false, reason } => {
                     self.keeper.mark_grave(key).await;
-                    self.fault(object, "the object cannot be read; its message is left to the queue's redrive policy", &reason);
+                    self.fault(
+                        object,
+                        "the object cannot be read; its message is left to the queue's redrive policy",
+                        &reason,
+                    );
                 }
             }
         }

@@ -185,6 +185,8 @@ enum Command {
 struct Held {
     id: Arc<str>,
     handle: String,
+    /// Grows with every new handle, so that an answer about an old one is known.
+    handles: u32,
     receives: u32,
     received: Instant,
     hidden_until: Instant,
@@ -241,7 +243,8 @@ impl<Q: Queue> KeeperTask<Q> {
     /// Runs until all clones of the [`Keeper`] are gone and nothing is held; after an abort for 5 s at most.
     pub async fn run(mut self) {
         let (stop, abort) = (self.stop.clone(), self.abort.clone());
-        let mut tick = interval((self.settings.visibility / 20).clamp(Duration::from_millis(50), Duration::from_secs(1)));
+        let mut tick =
+            interval((self.settings.visibility / 20).clamp(Duration::from_millis(50), Duration::from_secs(1)));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !self.is_done() {
             let far = Instant::now() + LONGEST_HOLD;
@@ -292,7 +295,8 @@ impl<Q: Queue> KeeperTask<Q> {
             Command::Report(reply) => {
                 let now = Instant::now();
                 let left = self.left.values().filter(|until| **until > now).count() as u64;
-                let returning = self.failed.values().map(|(_, returns)| *returns).filter(|returns| *returns > now).max();
+                let returning =
+                    self.failed.values().map(|(_, returns)| *returns).filter(|returns| *returns > now).max();
                 let _ = reply.send(Holdings { held: self.held.len(), left, returning });
             }
         }
@@ -308,6 +312,7 @@ impl<Q: Queue> KeeperTask<Q> {
         {
             // Its hiding ran out while we hold it: only the new handle is good, the work goes on.
             (held.handle, held.received, held.hidden_until) = (message.handle, now, hidden_until);
+            held.handles += 1;
             held.due = Some(if held.state == State::Open { now + self.settings.visibility / 2 } else { now });
             tracing::debug!(message = &*id, "a message that is being read was delivered again");
             return None;
@@ -324,6 +329,7 @@ impl<Q: Queue> KeeperTask<Q> {
         let held = Held {
             id: Arc::clone(&id),
             handle: message.handle,
+            handles: 0,
             receives: message.receives,
             received: now,
             hidden_until,
@@ -407,7 +413,8 @@ impl<Q: Queue> KeeperTask<Q> {
     fn abandon(&mut self) {
         self.stopping = true;
         self.ends_at = Some(Instant::now() + LAST_CALLS);
-        let open: Vec<u64> = self.held.iter().filter(|(_, held)| held.state == State::Open).map(|(key, _)| *key).collect();
+        let open: Vec<u64> =
+            self.held.iter().filter(|(_, held)| held.state == State::Open).map(|(key, _)| *key).collect();
         open.into_iter().for_each(|key| self.release(key, Duration::ZERO));
     }
 }

@@ -57,7 +57,8 @@ impl S3SqsInput {
         let visibility = self.config.visibility_timeout.get();
         let settings = KeeperSettings { visibility, consume: self.config.delete_consumed_messages, once: context.once };
         let (progress, stop, abort) = (Arc::clone(&context.progress), context.stop.clone(), context.abort.clone());
-        let (keeper, keeping) = Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
+        let (keeper, keeping) =
+            Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
         let keeping = tokio::spawn(keeping.run());
         let depth = tokio::spawn(watch_depth(Arc::clone(&queue), context.clone()));
 
@@ -69,7 +70,15 @@ impl S3SqsInput {
         };
         let workers = self.config.number_of_workers;
         let counters = Arc::clone(&context.counters);
-        let handler = Handler::new(reads, self.config.selection(), keeper.clone(), counters, Arc::clone(&progress), workers, stop.clone());
+        let handler = Handler::new(
+            reads,
+            self.config.selection(),
+            keeper.clone(),
+            counters,
+            Arc::clone(&progress),
+            workers,
+            stop.clone(),
+        );
         let settings = ReceiverSettings {
             visibility,
             wait: self.config.sqs.wait_time.get(),
@@ -81,7 +90,9 @@ impl S3SqsInput {
         depth.abort();
         // The last clone of the keeper went with the receiver: its task ends when nothing is held.
         if keeping.await.is_err() {
-            return Err("a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned());
+            return Err(
+                "a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned()
+            );
         }
         received
     }
@@ -93,7 +104,9 @@ impl Input for S3SqsInput {
     }
 
     fn run(self: Box<Self>, context: Context) -> Pin<Box<dyn Future<Output = Result<(), InputError>> + Send>> {
-        Box::pin(async move { self.ship(context).await.map_err(|reason| InputError { input: self.config.id.clone(), reason }) })
+        Box::pin(async move {
+            self.ship(context).await.map_err(|reason| InputError { input: self.config.id.clone(), reason })
+        })
     }
 
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>> {
@@ -104,7 +117,8 @@ impl Input for S3SqsInput {
 impl S3SqsInput {
     async fn check(&self) -> Vec<Check> {
         let mut checks = Vec::new();
-        let mut done = |step: &str, verdict, detail: String| checks.push(Check { step: step.to_owned(), verdict, detail });
+        let mut done =
+            |step: &str, verdict, detail: String| checks.push(Check { step: step.to_owned(), verdict, detail });
         let (session, url) = match self.open().await {
             Ok(opened) => opened,
             Err(reason) => {
@@ -124,7 +138,10 @@ impl S3SqsInput {
         let step = "sqs:GetQueueAttributes";
         match SqsQueue::new(session.sqs(), &url).state().await {
             Ok(state) => {
-                let detail = format!("{} messages wait, {} are delayed, {} are being read", state.visible, state.delayed, state.hidden);
+                let detail = format!(
+                    "{} messages wait, {} are delayed, {} are being read",
+                    state.visible, state.delayed, state.hidden
+                );
                 done(step, Verdict::Ok, detail);
                 match state.max_receives {
                     Some(most) => done("redrive policy", Verdict::Ok, format!("after {most} receives a message goes to the dead letter queue")),
@@ -135,10 +152,18 @@ impl S3SqsInput {
                     ),
                 }
             }
-            Err(fault) if fault.kind == FaultKind::Denied => done(step, Verdict::Warning, format!("{fault}; {}; the depth of the queue stays unknown", fault.advice())),
+            Err(fault) if fault.kind == FaultKind::Denied => done(
+                step,
+                Verdict::Warning,
+                format!("{fault}; {}; the depth of the queue stays unknown", fault.advice()),
+            ),
             Err(fault) => done(step, Verdict::Failed, format!("{fault}; {}", fault.advice())),
         }
-        done("sqs:ReceiveMessage", Verdict::Warning, "not tried, since it would hide messages; `run --once` tries it".to_owned());
+        done(
+            "sqs:ReceiveMessage",
+            Verdict::Warning,
+            "not tried, since it would hide messages; `run --once` tries it".to_owned(),
+        );
         done("s3:GetObject", Verdict::Warning, "not tried: only the messages name the buckets".to_owned());
         checks
     }
@@ -159,7 +184,11 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
         looks += 1;
         match fault.kind {
             FaultKind::Denied => {
-                tracing::warn!(code = fault.code(), "{fault}; {}; the depth of the queue stays unknown", fault.advice());
+                tracing::warn!(
+                    code = fault.code(),
+                    "{fault}; {}; the depth of the queue stays unknown",
+                    fault.advice()
+                );
                 return Ok(());
             }
             FaultKind::Throttled | FaultKind::Transient if !context.once => return Ok(()),

@@ -87,7 +87,12 @@ impl Chunks for Body {
     async fn next(&mut self) -> Result<Option<Bytes>, ReadFault> {
         let piece = match tokio::time::timeout(self.piece_timeout, self.stream.next()).await {
             Ok(piece) => piece,
-            Err(_) => return Err(ReadFault::Transient(format!("no byte of `{}` came within {:?}", self.subject, self.piece_timeout))),
+            Err(_) => {
+                return Err(ReadFault::Transient(format!(
+                    "no byte of `{}` came within {:?}",
+                    self.subject, self.piece_timeout
+                )));
+            }
         };
         piece.transpose().map_err(|error| read_fault(&Fault::of_body(&self.subject, &error)))
     }

@@ -4,7 +4,10 @@
 //! calls has a loop that does.
 
 use crate::aws::fault::{Fault, Service};
-use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
+    QueueAttributeName,
+};
 use std::time::Duration;
 
 /// Most messages in one call, by SQS quotas.
@@ -51,7 +54,12 @@ pub struct QueueState {
 pub trait Queue: Send + Sync + 'static {
     /// Up to `max` messages, hidden from others for `visibility`; waits up to `wait` for the first. Must not be
     /// cancelled: what the service has handed out by then stays hidden.
-    fn receive(&self, max: usize, wait: Duration, visibility: Duration) -> impl Future<Output = Result<Vec<Message>, Fault>> + Send;
+    fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Duration,
+    ) -> impl Future<Output = Result<Vec<Message>, Fault>> + Send;
 
     /// Deletes messages by handle; tells which could not be.
     fn delete(&self, handles: Vec<String>) -> impl Future<Output = Result<Vec<Refused>, Fault>> + Send;
@@ -85,7 +93,8 @@ impl Queue for SqsQueue {
             .wait_time_seconds(whole_seconds(wait))
             .visibility_timeout(whole_seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
-        let answer = request.send().await.map_err(|error| Fault::of(Service::Sqs, "ReceiveMessage", &self.url, &error))?;
+        let answer =
+            request.send().await.map_err(|error| Fault::of(Service::Sqs, "ReceiveMessage", &self.url, &error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
     }
 
@@ -95,7 +104,8 @@ impl Queue for SqsQueue {
             let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(handle).build();
             request = request.entries(entry.map_err(|error| self.unbuilt("DeleteMessageBatch", &error))?);
         }
-        let answer = request.send().await.map_err(|error| Fault::of(Service::Sqs, "DeleteMessageBatch", &self.url, &error))?;
+        let answer =
+            request.send().await.map_err(|error| Fault::of(Service::Sqs, "DeleteMessageBatch", &self.url, &error))?;
         Ok(self.refused("DeleteMessageBatch", answer.failed()))
     }
 
@@ -109,18 +119,28 @@ impl Queue for SqsQueue {
                 .build();
             request = request.entries(entry.map_err(|error| self.unbuilt("ChangeMessageVisibilityBatch", &error))?);
         }
-        let answer = request.send().await.map_err(|error| Fault::of(Service::Sqs, "ChangeMessageVisibilityBatch", &self.url, &error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| Fault::of(Service::Sqs, "ChangeMessageVisibilityBatch", &self.url, &error))?;
         Ok(self.refused("ChangeMessageVisibilityBatch", answer.failed()))
     }
 
     async fn state(&self) -> Result<QueueState, Fault> {
         use QueueAttributeName::{
-            ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible, RedrivePolicy, VisibilityTimeout,
+            ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,
+            RedrivePolicy, VisibilityTimeout,
         };
-        let asked =
-            [ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible, RedrivePolicy, VisibilityTimeout];
+        let asked = [
+            ApproximateNumberOfMessages,
+            ApproximateNumberOfMessagesDelayed,
+            ApproximateNumberOfMessagesNotVisible,
+            RedrivePolicy,
+            VisibilityTimeout,
+        ];
         let request = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(asked.to_vec()));
-        let answer = request.send().await.map_err(|error| Fault::of(Service::Sqs, "GetQueueAttributes", &self.url, &error))?;
+        let answer =
+            request.send().await.map_err(|error| Fault::of(Service::Sqs, "GetQueueAttributes", &self.url, &error))?;
         let text = |name: &QueueAttributeName| answer.attributes().and_then(|attributes| attributes.get(name));
         let number = |name: QueueAttributeName| text(&name).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         Ok(QueueState {
@@ -149,7 +169,9 @@ impl SqsQueue {
 }
 
 fn received(message: aws_sdk_sqs::types::Message) -> Option<Message> {
-    let receives = message.attributes().and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount));
+    let receives = message
+        .attributes()
+        .and_then(|attributes| attributes.get(&MessageSystemAttributeName::ApproximateReceiveCount));
     let receives = receives.and_then(|count| count.parse().ok()).unwrap_or(1);
     // Without a handle nothing could be done about the message.
     let handle = message.receipt_handle?;
@@ -183,7 +205,10 @@ mod tests {
 
     #[test]
     fn a_redrive_policy_in_both_spellings() {
-        assert_eq!(max_receives(r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:dlq","maxReceiveCount":5}"#), Some(5));
+        assert_eq!(
+            max_receives(r#"{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:111122223333:dlq","maxReceiveCount":5}"#),
+            Some(5)
+        );
         assert_eq!(max_receives(r#"{"maxReceiveCount":"7"}"#), Some(7));
         assert_eq!(max_receives("{}"), None);
         assert_eq!(max_receives("nonsense"), None);

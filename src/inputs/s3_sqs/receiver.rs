@@ -142,9 +142,10 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
                     self.healthy();
                     self.adapt(messages.len());
                     let empty = messages.is_empty();
-                    self.take(messages, room, &mut readings).await;
+                    let taken = self.take(messages, room, &mut readings).await;
                     match &mut drain {
-                        Some(drain) if empty => {
+                        // Messages that are left come back for ever; they are no news.
+                        Some(drain) if taken == 0 => {
                             if drain.is_over(&*self.queue, &self.keeper, &self.progress, &self.ending).await {
                                 self.ending.cancel();
                             }
@@ -171,7 +172,11 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
     }
 
     /// Waits until this poller is wanted and a full batch has room.
-    async fn room(&self, number: usize, active: &mut watch::Receiver<usize>) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+    async fn room(
+        &self,
+        number: usize,
+        active: &mut watch::Receiver<usize>,
+    ) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
         active.wait_for(|active| number < *active).await.ok()?;
         let batch = u32::try_from(BATCH).ok()?;
         let unread = Arc::clone(&self.unread).acquire_many_owned(batch).await.ok()?;
@@ -179,12 +184,20 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         Some((unread, held))
     }
 
-    /// Hands the messages to the keeper, then starts reading them. What arrives after the stop is given back unread.
-    async fn take(&self, messages: Vec<Message>, room: (OwnedSemaphorePermit, OwnedSemaphorePermit), readings: &mut JoinSet<()>) {
+    /// Hands the messages to the keeper, then starts reading those that are to be read, and tells how many. What
+    /// arrives after the stop is given back unread.
+    async fn take(
+        &self,
+        messages: Vec<Message>,
+        room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+        readings: &mut JoinSet<()>,
+    ) -> usize {
         let (mut unread, mut held) = room;
         self.progress.received.fetch_add(messages.len() as u64, Relaxed);
         let incoming = messages.into_iter().map(|message| Incoming { message, slot: held.split(1) }).collect();
-        for admitted in self.keeper.hold(incoming).await {
+        let admitted = self.keeper.hold(incoming).await;
+        let taken = admitted.len();
+        for admitted in admitted {
             if self.ending.is_cancelled() {
                 self.keeper.give_back(admitted.key).await;
                 continue;
@@ -196,6 +209,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
                 handler.handle(admitted.key, admitted.body).await;
             });
         }
+        taken
     }
 
     /// One poller more while receives come back full, one less while they do not.

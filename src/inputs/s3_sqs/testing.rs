@@ -11,6 +11,7 @@ use crate::record::notification::ObjectRef;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,13 +61,15 @@ impl Stored {
     }
 }
 
+type MayDelete = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 #[derive(Default)]
 struct Inside {
     messages: Vec<Stored>,
     rules: Vec<Rule>,
     calls: HashMap<Verb, usize>,
-    /// Bodies that may be deleted; `None` while the test does not care.
-    settled: Option<Arc<Mutex<HashSet<String>>>>,
+    /// Whether the message of a body may be deleted; `None` while the test does not care.
+    may_delete: Option<MayDelete>,
     wrongs: Vec<String>,
 }
 
@@ -74,6 +77,8 @@ struct Inside {
 #[derive(Default)]
 pub struct FakeQueue {
     inside: Mutex<Inside>,
+    /// A message may have become visible before its time.
+    changed: Notify,
 }
 
 impl FakeQueue {
@@ -88,6 +93,7 @@ impl FakeQueue {
         let id = format!("m{}", inside.messages.len());
         let now = Instant::now();
         inside.messages.push(Stored { id, body, visible_at: now, received_at: now, deliveries: 0, deleted: false });
+        self.changed.notify_waiters();
     }
 
     /// Makes every message as if another process had received it just now.
@@ -107,9 +113,9 @@ impl FakeQueue {
         self.lock().rules.clear();
     }
 
-    /// From now on a delete of a message whose body is not in the set is a fault of the program.
-    pub fn only_delete(&self, settled: Arc<Mutex<HashSet<String>>>) {
-        self.lock().settled = Some(settled);
+    /// From now on a delete of a message whose body is not settled, as `is_settled` tells, is a fault of the program.
+    pub fn only_delete(&self, is_settled: impl Fn(&str) -> bool + Send + Sync + 'static) {
+        self.lock().may_delete = Some(Arc::new(is_settled));
     }
 
     pub fn calls(&self, verb: Verb) -> usize {
@@ -151,7 +157,13 @@ impl FakeQueue {
         Some(rule.wrong)
     }
 
-    async fn answered<T: Default>(&self, verb: Verb, entries: usize, work: impl FnOnce(&mut Inside) -> T, refused: impl Fn(Refused) -> T) -> Result<T, Fault> {
+    async fn answered<T: Default>(
+        &self,
+        verb: Verb,
+        entries: usize,
+        work: impl FnOnce(&mut Inside) -> T,
+        refused: impl Fn(Refused) -> T,
+    ) -> Result<T, Fault> {
         assert!(entries <= BATCH, "{verb:?} with {entries} entries");
         let action = action(verb);
         match self.called(verb) {
@@ -201,10 +213,20 @@ impl Queue for FakeQueue {
                         message.deliveries += 1;
                         message.received_at = now;
                         message.visible_at = now + visibility;
-                        Message { id: message.id.clone(), handle: message.handle(), body: message.body.clone(), receives: message.deliveries }
+                        Message {
+                            id: message.id.clone(),
+                            handle: message.handle(),
+                            body: message.body.clone(),
+                            receives: message.deliveries,
+                        }
                     })
                     .collect();
-                let next = inside.messages.iter().filter(|message| !message.deleted && message.visible_at > now).map(|message| message.visible_at).min();
+                let next = inside
+                    .messages
+                    .iter()
+                    .filter(|message| !message.deleted && message.visible_at > now)
+                    .map(|message| message.visible_at)
+                    .min();
                 (received, next)
             };
             if !received.is_empty() || now >= end {
@@ -213,8 +235,10 @@ impl Queue for FakeQueue {
                     _ => Ok(received),
                 };
             }
-            // A message may be sent at any time; a real queue sees it at once.
-            sleep_until(next.unwrap_or(end).min(end).min(now + Duration::from_millis(100))).await;
+            tokio::select! {
+                () = sleep_until(next.unwrap_or(end).min(end)) => {}
+                () = self.changed.notified() => {}
+            }
         }
     }
 
@@ -223,20 +247,23 @@ impl Queue for FakeQueue {
         let work = |inside: &mut Inside| {
             let mut refused = Vec::new();
             for (index, handle) in handles.iter().enumerate() {
-                let settled = inside.settled.clone();
+                let may_delete = inside.may_delete.clone();
                 let Some(message) = inside.messages.iter_mut().find(|message| message.handle() == *handle) else {
                     refused.push(Refused { index, fault: fault("DeleteMessageBatch", "ReceiptHandleIsInvalid") });
                     continue;
                 };
                 message.deleted = true;
                 let body = message.body.clone();
-                if settled.is_some_and(|settled| !settled.lock().unwrap().contains(&body)) {
+                if may_delete.is_some_and(|may_delete| !may_delete(&body)) {
                     inside.wrongs.push(format!("deleted before it was settled: {body}"));
                 }
             }
             refused
         };
-        self.answered(Verb::Delete, entries, work, |refused| (0..entries).map(|index| Refused { index, ..refused.clone() }).collect()).await
+        self.answered(Verb::Delete, entries, work, |refused| {
+            (0..entries).map(|index| Refused { index, ..refused.clone() }).collect()
+        })
+        .await
     }
 
     async fn hide(&self, entries: Vec<(String, Duration)>) -> Result<Vec<Refused>, Fault> {
@@ -246,7 +273,8 @@ impl Queue for FakeQueue {
             let mut refused = Vec::new();
             let mut wrongs = Vec::new();
             for (index, (handle, time)) in entries.iter().enumerate() {
-                let message = inside.messages.iter_mut().find(|message| message.handle() == *handle && !message.deleted);
+                let message =
+                    inside.messages.iter_mut().find(|message| message.handle() == *handle && !message.deleted);
                 match message {
                     Some(message) if message.visible_at > now => {
                         if now + *time > message.received_at + LONGEST_HOLD {
@@ -254,13 +282,20 @@ impl Queue for FakeQueue {
                         }
                         message.visible_at = now + *time;
                     }
-                    _ => refused.push(Refused { index, fault: fault("ChangeMessageVisibilityBatch", "ReceiptHandleIsInvalid") }),
+                    _ => refused.push(Refused {
+                        index,
+                        fault: fault("ChangeMessageVisibilityBatch", "ReceiptHandleIsInvalid"),
+                    }),
                 }
             }
             inside.wrongs.extend(wrongs);
+            self.changed.notify_waiters();
             refused
         };
-        self.answered(Verb::Hide, count, work, |refused| (0..count).map(|index| Refused { index, ..refused.clone() }).collect()).await
+        self.answered(Verb::Hide, count, work, |refused| {
+            (0..count).map(|index| Refused { index, ..refused.clone() }).collect()
+        })
+        .await
     }
 
     async fn state(&self) -> Result<QueueState, Fault> {
@@ -270,7 +305,13 @@ impl Queue for FakeQueue {
         let inside = self.lock();
         let left = inside.messages.iter().filter(|message| !message.deleted).count() as u64;
         let visible = inside.messages.iter().filter(|message| message.is_visible()).count() as u64;
-        Ok(QueueState { visible, delayed: 0, hidden: left - visible, visibility: Duration::from_secs(30), max_receives: None })
+        Ok(QueueState {
+            visible,
+            delayed: 0,
+            hidden: left - visible,
+            visibility: Duration::from_secs(30),
+            max_receives: None,
+        })
     }
 }
 

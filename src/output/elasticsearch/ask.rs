@@ -2,8 +2,8 @@
 //!
 //! The first node that answers counts. No retry: whoever asks is there to read the answer.
 
-use super::config::Settings;
 use super::send::{Content, Node, Reply, Request, SendFault};
+use super::settings::Settings;
 use bytes::Bytes;
 use elasticsearch::http::Method;
 use serde_json::Value;
@@ -23,9 +23,15 @@ impl Cluster {
     /// # Errors
     /// Certificates or proxy of the settings cannot be used.
     pub fn new(settings: Arc<Settings>) -> Result<Cluster, String> {
-        let nodes: Result<Vec<Node>, String> =
-            settings.nodes.iter().map(|url| Node::new(url.clone(), Arc::clone(&settings))).collect();
-        Ok(Cluster { nodes: nodes?, settings })
+        let nodes: Result<Vec<Node>, String> = settings
+            .nodes
+            .iter()
+            .map(|url| Node::new(url.clone(), Arc::clone(&settings)))
+            .collect();
+        Ok(Cluster {
+            nodes: nodes?,
+            settings,
+        })
     }
 
     pub fn settings(&self) -> &Settings {
@@ -40,7 +46,12 @@ impl Cluster {
     ///
     /// # Errors
     /// None answers; the fault of the last one.
-    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, SendFault> {
+    pub async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, SendFault> {
         let mut answered = Err(SendFault::Unreachable("there is no host".to_owned()));
         for node in &self.nodes {
             answered = self.ask_node(node, method, path, body).await;
@@ -51,10 +62,25 @@ impl Cluster {
         answered
     }
 
-    pub(super) async fn ask_node(&self, node: &Node, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, SendFault> {
-        let body = body.map_or(Content::None, |json| Content::Json(Bytes::from(json.to_string())));
+    pub(super) async fn ask_node(
+        &self,
+        node: &Node,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, SendFault> {
+        let body = body.map_or(Content::None, |json| {
+            Content::Json(Bytes::from(json.to_string()))
+        });
         let timeout = self.settings.timeout.min(PATIENCE);
-        node.send(Request { method, path, query: &[], body, timeout }).await
+        node.send(Request {
+            method,
+            path,
+            query: &[],
+            body,
+            timeout,
+        })
+        .await
     }
 }
 

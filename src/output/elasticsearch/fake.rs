@@ -20,9 +20,16 @@ pub enum Fault {
     /// The whole request, nothing is stored.
     Status(u16),
     /// Items `from` to `to` (exclusive) alone.
-    Items { from: usize, to: usize, status: u16 },
+    Items {
+        from: usize,
+        to: usize,
+        status: u16,
+    },
     /// Items `from` to `to` go to the failure store.
-    FailureStore { from: usize, to: usize },
+    FailureStore {
+        from: usize,
+        to: usize,
+    },
     /// The connection breaks before anything is stored.
     BreakBefore,
     /// Everything is stored, then the connection breaks.
@@ -47,6 +54,8 @@ pub struct State {
     pub requests: Vec<Vec<String>>,
     /// Plain bytes above which a request is refused with 413.
     pub largest: Option<usize>,
+    /// Plain bytes above which a request is refused with 429, as by a server with little memory for requests.
+    pub memory: Option<usize>,
     /// Ids that make a whole request fail with 400.
     pub poison: BTreeSet<String>,
     /// Ids that are always refused, with status and error type.
@@ -70,7 +79,10 @@ impl Fake {
     pub async fn start(script: Vec<Fault>) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State { script: script.into(), ..State::default() }));
+        let state = Arc::new(Mutex::new(State {
+            script: script.into(),
+            ..State::default()
+        }));
         let fake = Fake { address, state };
         let serving = fake.clone();
         tokio::spawn(async move {
@@ -90,7 +102,12 @@ impl Fake {
         let mut read = Vec::new();
         while let Some((line, headers, body)) = request(&mut socket, &mut read).await {
             let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-            if !path.split('?').next().unwrap_or_default().ends_with("/_bulk") {
+            if !path
+                .split('?')
+                .next()
+                .unwrap_or_default()
+                .ends_with("/_bulk")
+            {
                 let method = line.split(' ').next().unwrap_or_default();
                 let found = self.state().pages.get(&format!("{method} {path}")).cloned();
                 let (status, page) = found.unwrap_or((404, json!({"error": "no such page"})));
@@ -106,9 +123,14 @@ impl Fake {
             if fault == Fault::BreakBefore {
                 return;
             }
-            let plain = if headers.get("content-encoding").is_some_and(|value| value == "gzip") {
+            let plain = if headers
+                .get("content-encoding")
+                .is_some_and(|value| value == "gzip")
+            {
                 let mut inflated = Vec::new();
-                flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut inflated).unwrap();
+                flate2::read::GzDecoder::new(&body[..])
+                    .read_to_end(&mut inflated)
+                    .unwrap();
                 inflated
             } else {
                 body
@@ -134,12 +156,21 @@ impl Fake {
 
 impl State {
     fn bulk(&mut self, plain: &[u8], fault: &Fault) -> (u16, String) {
-        let refusal = |status: u16| (status, json!({"error": {"type": "scripted", "reason": "as asked"}, "status": status}).to_string());
+        let refusal = |status: u16| {
+            (
+                status,
+                json!({"error": {"type": "scripted", "reason": "as asked"}, "status": status})
+                    .to_string(),
+            )
+        };
         if let Fault::Status(status) = fault {
             return refusal(*status);
         }
         if self.largest.is_some_and(|largest| plain.len() > largest) {
             return refusal(413);
+        }
+        if self.memory.is_some_and(|memory| plain.len() > memory) {
+            return refusal(429);
         }
         assert!(plain.ends_with(b"\n"), "a bulk ends in a newline");
         let lines: Vec<&str> = std::str::from_utf8(plain).unwrap().lines().collect();
@@ -156,21 +187,29 @@ impl State {
         if ids.iter().any(|id| self.poison.contains(id)) {
             return refusal(400);
         }
-        let mut items: Vec<Value> = ids.iter().enumerate().map(|(at, id)| self.create(at, id, fault)).collect();
+        let mut items: Vec<Value> = ids
+            .iter()
+            .enumerate()
+            .map(|(at, id)| self.create(at, id, fault))
+            .collect();
         if *fault == Fault::ItemMissing {
             items.pop();
         }
         if *fault == Fault::Page {
             return (200, "<html>welcome</html>".to_owned());
         }
-        let errors = items.iter().any(|item| item["create"].get("error").is_some());
+        let errors = items
+            .iter()
+            .any(|item| item["create"].get("error").is_some());
         (200, json!({"errors": errors, "items": items}).to_string())
     }
 
     fn create(&mut self, at: usize, id: &str, fault: &Fault) -> Value {
         let error = |status: u16, kind: &str| json!({"create": {"status": status, "error": {"type": kind, "reason": "as asked"}}});
         match fault {
-            Fault::Items { from, to, status } if (*from..*to).contains(&at) => return error(*status, "scripted"),
+            Fault::Items { from, to, status } if (*from..*to).contains(&at) => {
+                return error(*status, "scripted");
+            }
             Fault::FailureStore { from, to } if (*from..*to).contains(&at) => {
                 self.failure_store.insert(id.to_owned());
                 return json!({"create": {"status": 201, "failure_store": "used"}});
@@ -180,7 +219,11 @@ impl State {
         if let Some((status, kind)) = self.refused.get(id) {
             return error(*status, kind);
         }
-        if self.stored.insert(id.to_owned()) { json!({"create": {"status": 201}}) } else { error(409, "version_conflict_engine_exception") }
+        if self.stored.insert(id.to_owned()) {
+            json!({"create": {"status": 201}})
+        } else {
+            error(409, "version_conflict_engine_exception")
+        }
     }
 }
 
@@ -200,9 +243,14 @@ async fn request(socket: &mut TcpStream, read: &mut Vec<u8>) -> Option<Head> {
     read.drain(..end);
     let mut lines = head.lines();
     let line = lines.next()?.to_owned();
-    let headers: BTreeMap<String, String> =
-        lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
-    let length = headers.get("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
+    let headers: BTreeMap<String, String> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+        .collect();
+    let length = headers
+        .get("content-length")
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(0);
     while read.len() < length {
         if socket.read_buf(read).await.ok()? == 0 {
             return None;
@@ -213,7 +261,10 @@ async fn request(socket: &mut TcpStream, read: &mut Vec<u8>) -> Option<Head> {
 }
 
 async fn answer(socket: &mut TcpStream, status: u16, body: &[u8]) {
-    let head = format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     let _ = socket.write_all(head.as_bytes()).await;
     let _ = socket.write_all(body).await;
 }

@@ -15,15 +15,19 @@ mod host;
 mod judge;
 mod limit;
 mod nodes;
+mod parcel;
 mod report;
 mod retry;
 mod send;
+mod settings;
 mod test;
+mod tls;
 
 pub use ask::Cluster;
-pub use config::{ElasticsearchConfig, Fault, Settings};
+pub use config::ElasticsearchConfig;
 pub use elasticsearch::http::Method;
 pub use send::{Reply, SendFault};
+pub use settings::{Fault, Settings};
 pub use test::test;
 
 use super::parking::Parking;
@@ -45,8 +49,11 @@ impl Elasticsearch {
     /// # Errors
     /// Certificates or proxy of the settings cannot be used.
     pub fn new(settings: Arc<Settings>, parking: Arc<Parking>) -> Result<Elasticsearch, String> {
-        let nodes: Result<Vec<Node>, String> =
-            settings.nodes.iter().map(|url| Node::new(url.clone(), Arc::clone(&settings))).collect();
+        let nodes: Result<Vec<Node>, String> = settings
+            .nodes
+            .iter()
+            .map(|url| Node::new(url.clone(), Arc::clone(&settings)))
+            .collect();
         let sender = Sender::new(nodes?, &settings, parking);
         Ok(Elasticsearch { settings, sender })
     }

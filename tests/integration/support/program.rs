@@ -134,6 +134,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.said());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

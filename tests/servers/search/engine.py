@@ -1,6 +1,7 @@
 """The four search servers: how each is configured and started."""
 
 import base64
+import platform
 import shutil
 import ssl
 import time
@@ -114,4 +115,8 @@ class Search(Kind):
             path = ["-cp", f"{launcher}:{jars}/*"]
         if self.product == "opensearch":
             path += [f"-Des.path.home={self.home.folder}", f"-Des.path.conf={data / 'config'}"]
+        else:
+            # Its own libzstd, without which shards with the codec best_compression do not start.
+            native = jars / "platform" / f"linux-{'aarch64' if platform.machine() == 'aarch64' else 'x64'}"
+            path += [f"-Des.nativelibs.path={native}", f"-Djna.library.path={native}"]
         return path

@@ -17,6 +17,7 @@ const STOPPING_TRIES: u32 = 3;
 const MARGIN: Duration = Duration::from_secs(60);
 /// Renewing ends so long after the receive: 15 minutes before SQS takes the message back in any case.
 const LAST_RENEWAL: Duration = Duration::from_secs(11 * 3600 + 45 * 60);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Verb {
     Renew,
@@ -27,8 +28,16 @@ pub(super) enum Verb {
 pub(super) struct Call {
     verb: Verb,
     started: Instant,
-    /// Messages, with the time that each is to be hidden.
-    entries: Vec<(u64, Duration)>,
+    entries: Vec<Entry>,
+}
+
+/// A message in a call.
+struct Entry {
+    key: u64,
+    /// Which of its handles was sent.
+    handle: u32,
+    /// How long it is to be hidden.
+    time: Duration,
 }
 
 impl<Q: Queue> KeeperTask<Q> {
@@ -41,7 +50,11 @@ impl<Q: Queue> KeeperTask<Q> {
     pub(super) fn flush(&mut self) {
         self.flush_at = None;
         while self.calls.len() < CALLS {
-            let (verb, waiting) = if self.deletes.is_empty() { (Verb::Release, &mut self.releases) } else { (Verb::Delete, &mut self.deletes) };
+            let (verb, waiting) = if self.deletes.is_empty() {
+                (Verb::Release, &mut self.releases)
+            } else {
+                (Verb::Delete, &mut self.deletes)
+            };
             if waiting.is_empty() {
                 return;
             }
@@ -59,7 +72,8 @@ impl<Q: Queue> KeeperTask<Q> {
 
     pub(super) fn tick(&mut self) {
         let now = Instant::now();
-        let due: Vec<u64> = self.held.iter().filter(|(_, held)| held.due.is_some_and(|due| due <= now)).map(|(key, _)| *key).collect();
+        let due: Vec<u64> =
+            self.held.iter().filter(|(_, held)| held.due.is_some_and(|due| due <= now)).map(|(key, _)| *key).collect();
         let mut renew = Vec::new();
         for key in due {
             let Some(held) = self.held.get_mut(&key) else { continue };
@@ -90,7 +104,10 @@ impl<Q: Queue> KeeperTask<Q> {
     }
 
     fn call(&mut self, verb: Verb, entries: Vec<(u64, Duration)>) {
-        let with_handles = entries.into_iter().filter_map(|(key, time)| Some(((key, time), (self.held.get(&key)?.handle.clone(), time))));
+        let with_handles = entries.into_iter().filter_map(|(key, time)| {
+            let held = self.held.get(&key)?;
+            Some((Entry { key, handle: held.handles, time }, (held.handle.clone(), time)))
+        });
         let (entries, sent): (Vec<_>, Vec<_>) = with_handles.unzip();
         if entries.is_empty() {
             return;
@@ -112,14 +129,14 @@ impl<Q: Queue> KeeperTask<Q> {
         };
         let Some(Call { verb, started, entries }) = self.under_way.remove(&id) else { return };
         self.note(verb, &result);
-        for (index, (key, time)) in entries.into_iter().enumerate() {
+        for (index, Entry { key, handle, time }) in entries.into_iter().enumerate() {
             let refused = match &result {
                 Ok(refused) => refused.iter().find(|refused| refused.index == index).map(|refused| refused.fault.kind),
                 Err(fault) => Some(fault.kind),
             };
             match (verb, refused) {
                 (Verb::Renew, None) => self.renewed(key, started, time),
-                (Verb::Renew, Some(kind)) => self.not_renewed(key, started, kind),
+                (Verb::Renew, Some(kind)) => self.not_renewed(key, handle, kind),
                 (Verb::Delete, None) if self.forget(key).is_some() => {
                     self.progress.deleted.fetch_add(1, Relaxed);
                 }
@@ -127,7 +144,7 @@ impl<Q: Queue> KeeperTask<Q> {
                     self.progress.released.fetch_add(1, Relaxed);
                 }
                 (Verb::Delete | Verb::Release, None) => {}
-                (Verb::Delete | Verb::Release, Some(kind)) => self.try_again(key, kind),
+                (Verb::Delete | Verb::Release, Some(kind)) => self.try_again(key, handle, kind),
             }
         }
         if !(self.deletes.is_empty() && self.releases.is_empty()) {
@@ -144,11 +161,10 @@ impl<Q: Queue> KeeperTask<Q> {
         }
     }
 
-    fn not_renewed(&mut self, key: u64, started: Instant, kind: FaultKind) {
+    fn not_renewed(&mut self, key: u64, handle: u32, kind: FaultKind) {
         let pause = (self.settings.visibility / 10).min(Duration::from_secs(5));
         let Some(held) = self.held.get_mut(&key) else { return };
-        // A handle received after the call is another one.
-        if held.state != State::Open || held.received > started {
+        if held.state != State::Open || held.handles != handle {
             return;
         }
         // A handle that is no longer good cannot be renewed; its message will be delivered again, and known.
@@ -156,8 +172,8 @@ impl<Q: Queue> KeeperTask<Q> {
     }
 
     /// A delete or release failed: again, for as long as the handle may be good.
-    fn try_again(&mut self, key: u64, kind: FaultKind) {
-        let Some(held) = self.held.get_mut(&key) else { return };
+    fn try_again(&mut self, key: u64, handle: u32, kind: FaultKind) {
+        let Some(held) = self.held.get_mut(&key).filter(|held| held.handles == handle) else { return };
         let tries = match &mut held.state {
             State::Deleting { tries } | State::Releasing { tries, .. } => tries,
             State::Open => return,
@@ -165,7 +181,10 @@ impl<Q: Queue> KeeperTask<Q> {
         *tries += 1;
         let next = Instant::now() + Duration::from_millis(500) * (1 << (*tries).min(5));
         if kind == FaultKind::Stale || next >= held.hidden_until || (self.stopping && *tries >= STOPPING_TRIES) {
-            tracing::debug!(message = &*held.id, "the message could be neither deleted nor given back; it will be delivered again");
+            tracing::debug!(
+                message = &*held.id,
+                "the message could be neither deleted nor given back; it will be delivered again"
+            );
             self.forget(key);
             return;
         }
