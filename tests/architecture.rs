@@ -18,8 +18,41 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["ack", "record", "ecs", "output"]),
     ("inputs", &["ack", "record", "aws", "state", "config", "check", "pipeline", "output", "ecs"]),
     ("setup", &["config", "check", "ecs", "output"]),
-    ("app", &["ack", "record", "ecs", "config", "state", "telemetry", "check", "aws", "output", "pipeline", "inputs", "setup"]),
-    ("cli", &["ack", "record", "ecs", "config", "state", "telemetry", "check", "aws", "output", "pipeline", "inputs", "setup", "app"]),
+    (
+        "app",
+        &[
+            "ack",
+            "record",
+            "ecs",
+            "config",
+            "state",
+            "telemetry",
+            "check",
+            "aws",
+            "output",
+            "pipeline",
+            "inputs",
+            "setup",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "ack",
+            "record",
+            "ecs",
+            "config",
+            "state",
+            "telemetry",
+            "check",
+            "aws",
+            "output",
+            "pipeline",
+            "inputs",
+            "setup",
+            "app",
+        ],
+    ),
 ];
 
 /// Parts of another folder that are all one may use of it.
@@ -30,7 +63,22 @@ const ONLY: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Licences whose terms a program under Apache-2.0 meets by naming them.
-const LICENCES: &[&str] = &["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "0BSD", "Unicode-3.0", "CDLA-Permissive-2.0", "Unlicense", "BSL-1.0", "MIT-0", "CC0-1.0"];
+const LICENCES: &[&str] = &[
+    "MIT",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "0BSD",
+    "Unicode-3.0",
+    "CDLA-Permissive-2.0",
+    "Unlicense",
+    "BSL-1.0",
+    "MIT-0",
+    "CC0-1.0",
+];
 
 #[test]
 fn imports_keep_to_the_table() {
@@ -52,7 +100,12 @@ fn imports_keep_to_the_table() {
             if at > 0 && code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
                 continue;
             }
-            let path: Vec<&str> = code[at + 7..].split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).next().unwrap().split("::").collect();
+            let path: Vec<&str> = code[at + 7..]
+                .split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'))
+                .next()
+                .unwrap()
+                .split("::")
+                .collect();
             let (used, item) = (path[0], path.get(1).copied().unwrap_or_default());
             if used != top && !allowed.contains(&used) {
                 breaches.push(format!("{}: uses `{used}`", place.display()));
@@ -72,7 +125,8 @@ fn imports_keep_to_the_table() {
 fn the_table_is_the_one_of_architecture_md() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let section = text.split("## Who may import whom").nth(1).unwrap().split("\n## ").next().unwrap();
-    let documented: BTreeSet<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let documented: BTreeSet<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
     let known: BTreeSet<&str> = MAY_USE.iter().map(|(name, _)| *name).collect();
     assert_eq!(documented, known);
 }
@@ -90,14 +144,20 @@ fn the_files_that_architecture_md_names_exist() {
 
 #[test]
 fn licences_are_known() {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version", "1", "--locked", "--offline"]).current_dir(root()).output().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut unknown = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
         let licence = package["license"].as_str().unwrap_or("none").replace('/', " OR ");
         // Every part joined by AND must offer one that we know.
-        let fine = licence.split(" AND ").all(|part| part.split(" OR ").any(|name| LICENCES.contains(&name.trim().trim_matches(['(', ')']))));
+        let fine = licence
+            .split(" AND ")
+            .all(|part| part.split(" OR ").any(|name| LICENCES.contains(&name.trim().trim_matches(['(', ')']))));
         if !fine {
             unknown.push(format!("{}: {licence}", package["name"]));
         }

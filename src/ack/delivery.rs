@@ -328,7 +328,11 @@ mod tests {
                 "reason" => part.fail("access denied"),
                 _ => part.complete(),
             }
-            if forgotten == "seal" { drop(delivery) } else { delivery.seal() }
+            if forgotten == "seal" {
+                drop(delivery)
+            } else {
+                delivery.seal()
+            }
             let verdict = only(&mut verdicts);
             assert!(!verdict.settled, "{forgotten}");
             assert_eq!(verdict.reasons.len(), usize::from(forgotten == "reason"));

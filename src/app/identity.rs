@@ -43,7 +43,12 @@ impl Identity {
     pub fn take(data: &Path) -> Result<Identity, IdentityError> {
         let failed = |error| IdentityError::Folder { path: data.to_owned(), error };
         std::fs::create_dir_all(data).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(data.join("trailship.lock")).map_err(failed)?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(data.join("trailship.lock"))
+            .map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(IdentityError::Locked { path: data.to_owned() }),

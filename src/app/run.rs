@@ -6,6 +6,7 @@
 use super::identity::{Identity, IdentityError};
 use super::settings::Settings;
 use crate::ack::{Counters, Counts};
+use crate::ecs;
 use crate::inputs::{Context, InputError, Progress};
 use crate::output::kinds::{self, OutputError};
 use crate::output::parking::Parking;
@@ -101,8 +102,12 @@ pub type Watch<'a> = &'a mut (dyn FnMut(&Summary) + Send);
 /// [`RunError`]. Records that have no outcome then were given back to their sources.
 pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) -> Result<Summary, RunError> {
     let started = Instant::now();
+    // Reading the rules takes a moment that the first object need not wait for.
+    std::thread::spawn(ecs::preload_user_agents);
     let identity = Identity::take(&settings.data)?;
-    let parking = Arc::new(Parking::open(&settings.data.join("dead-letter")).map_err(|error| RunError::Parking(error.to_string()))?);
+    let parking = Arc::new(
+        Parking::open(&settings.data.join("dead-letter")).map_err(|error| RunError::Parking(error.to_string()))?,
+    );
     let output = settings.output.open(kinds::Context { parking: Arc::clone(&parking), stop: stop.stop.clone() })?;
     let (bulks, queue) = mpsc::channel(WAITING_BULKS);
     let mut senders = send(&output, queue, &stop.abort);

@@ -81,10 +81,18 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let max_procs: usize = config.section("max_procs");
     let name: String = config.section("name");
     if memory.budget.bytes() < ByteSize::from_mib(16).bytes() {
-        config.reject("memory.budget", format!("`{}` is too little to work with", memory.budget), Some("write at least 16MiB"));
+        config.reject(
+            "memory.budget",
+            format!("`{}` is too little to work with", memory.budget),
+            Some("write at least 16MiB"),
+        );
     }
     if limits.record_bytes.bytes() > memory.budget.bytes() / 2 {
-        config.reject("limits.record_bytes", format!("`{}` is more than half of `memory.budget`", limits.record_bytes), Some("write less, or raise `memory.budget`"));
+        config.reject(
+            "limits.record_bytes",
+            format!("`{}` is more than half of `memory.budget`", limits.record_bytes),
+            Some("write less, or raise `memory.budget`"),
+        );
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Some(Settings {
@@ -139,7 +147,12 @@ struct MappingConfig {
 impl Default for MappingConfig {
     fn default() -> MappingConfig {
         let tags = vec!["forwarded".to_owned(), "aws-cloudtrail".to_owned()];
-        MappingConfig { tags, preserve_original_event: false, actor_target_mapping: false, retain: RetainMode::default() }
+        MappingConfig {
+            tags,
+            preserve_original_event: false,
+            actor_target_mapping: false,
+            retain: RetainMode::default(),
+        }
     }
 }
 
@@ -165,7 +178,10 @@ impl TryFrom<String> for RetainMode {
 
     fn try_from(text: String) -> Result<RetainMode, Malformed> {
         if ecs::Retain::parse(&text).is_none() {
-            return Err(Malformed::new(format!("`{text}` is not a mode of retaining payloads"), "write all, flattened, keyword, minimal or none"));
+            return Err(Malformed::new(
+                format!("`{text}` is not a mode of retaining payloads"),
+                "write all, flattened, keyword, minimal or none",
+            ));
         }
         Ok(RetainMode(text))
     }
@@ -194,9 +210,15 @@ impl TryFrom<String> for Namespace {
 
     fn try_from(text: String) -> Result<Namespace, Malformed> {
         // What Elasticsearch allows in the name of a data stream; `-` would separate a further part.
-        let fine = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || matches!(c, '_' | '.' | '@' | '+' | '!' | '(' | ')' | '=' | '~');
+        let fine = |c: char| {
+            (c.is_alphanumeric() && !c.is_uppercase())
+                || matches!(c, '_' | '.' | '@' | '+' | '!' | '(' | ')' | '=' | '~')
+        };
         if text.is_empty() || text.len() > 100 || !text.chars().all(fine) {
-            return Err(Malformed::new(format!("`{text}` is not a namespace"), "write lower-case letters, digits and `_`, at most 100 bytes"));
+            return Err(Malformed::new(
+                format!("`{text}` is not a namespace"),
+                "write lower-case letters, digits and `_`, at most 100 bytes",
+            ));
         }
         Ok(Namespace(text))
     }
@@ -226,7 +248,11 @@ struct LimitsConfig {
 
 impl Default for LimitsConfig {
     fn default() -> LimitsConfig {
-        LimitsConfig { record_bytes: ByteSize::from_mib(10), object_bytes: ByteSize::from_mib(16 * 1024), inflate_ratio: 500 }
+        LimitsConfig {
+            record_bytes: ByteSize::from_mib(10),
+            object_bytes: ByteSize::from_mib(16 * 1024),
+            inflate_ratio: 500,
+        }
     }
 }
 
@@ -290,6 +316,7 @@ impl From<LogLevel> for tracing::Level {
 }
 
 fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
+    let name =
+        std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::fs::read_to_string("/etc/hostname"));
     name.map(|name| name.trim().to_owned()).unwrap_or_default()
 }

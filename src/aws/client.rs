@@ -41,6 +41,8 @@ pub struct Settings {
 
 /// Longest time to reach an endpoint.
 const CONNECT: Duration = Duration::from_secs(10);
+/// A long poll of 20 s, and time for its answer.
+const LONGEST_RECEIVE: Duration = Duration::from_secs(25);
 /// Credentials that name no end are read again after this time, so that rotated ones are found; the SDK takes no less.
 const REREAD: Duration = Duration::from_secs(900);
 /// Tries of a call to S3, as Filebeat.
@@ -113,7 +115,11 @@ impl Session {
 
     /// A client of SQS that does not retry: who asks has a loop of its own.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        let mut builder = aws_sdk_sqs::config::Builder::from(&self.sdk).retry_config(RetryConfig::disabled());
+        let timeout = self.settings.api_timeout.max(LONGEST_RECEIVE);
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build();
+        let mut builder = aws_sdk_sqs::config::Builder::from(&self.sdk)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts);
         if let Some(endpoint) = self.queue_endpoint() {
             builder = builder.endpoint_url(endpoint);
         }
@@ -128,6 +134,7 @@ impl Session {
             endpoint: self.settings.endpoint.clone(),
             path_style: self.settings.path_style,
             fips: self.settings.fips,
+            api_timeout: self.settings.api_timeout,
             clients: Mutex::default(),
             regions: Mutex::default(),
         }
@@ -181,6 +188,7 @@ pub struct Buckets {
     endpoint: Option<HttpUrl>,
     path_style: bool,
     fips: bool,
+    api_timeout: Duration,
     clients: Mutex<HashMap<String, aws_sdk_s3::Client>>,
     /// Regions of buckets, as answers told.
     regions: Mutex<HashMap<String, String>>,
@@ -296,11 +304,18 @@ impl Buckets {
         if clients.len() >= MAX_REGIONS {
             clients.clear();
         }
+        // An attempt that hangs leaves time for others.
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_timeout(self.api_timeout)
+            .operation_attempt_timeout((self.api_timeout / 4).max(Duration::from_secs(1)))
+            .build();
         // A body may wait as long as the output makes it wait: time without bytes is judged by who reads it.
         let mut builder = aws_sdk_s3::config::Builder::from(&self.sdk)
             .region(Region::new(region.to_owned()))
             .force_path_style(self.path_style)
             .retry_config(RetryConfig::standard().with_max_attempts(S3_ATTEMPTS))
+            .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         if let Some(endpoint) = &self.endpoint {
             builder = builder.endpoint_url(endpoint.as_str());

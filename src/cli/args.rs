@@ -53,7 +53,9 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Ship
-    #[command(after_help = "Examples:\n  trailship run -c trailship.yml\n  trailship run -c trailship.yml --once --format json")]
+    #[command(
+        after_help = "Examples:\n  trailship run -c trailship.yml\n  trailship run -c trailship.yml --once --format json"
+    )]
     Run(RunArgs),
     /// Decode and map log files to standard output, a document a line
     #[command(
@@ -61,13 +63,19 @@ pub enum Command {
     )]
     Map(MapArgs),
     /// Install the index templates
-    #[command(after_help = "Examples:\n  trailship setup -c trailship.yml\n  trailship setup --index-management --rollover")]
+    #[command(
+        after_help = "Examples:\n  trailship setup -c trailship.yml\n  trailship setup --index-management --rollover"
+    )]
     Setup(SetupArgs),
     /// Check the configuration, the output or the inputs, step by step
-    #[command(after_help = "Examples:\n  trailship test config\n  trailship test output -c trailship.yml\n  trailship test input --format json")]
+    #[command(
+        after_help = "Examples:\n  trailship test config\n  trailship test output -c trailship.yml\n  trailship test input --format json"
+    )]
     Test(TestArgs),
     /// Print what would be used
-    #[command(after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch")]
+    #[command(
+        after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch"
+    )]
     Export(ExportArgs),
     /// Print the version
     Version,

@@ -35,7 +35,12 @@ impl Live {
             Some((then, records)) if now > *then => (summary.records - records) as f64 / (now - *then).as_secs_f64(),
             _ => 0.0,
         };
-        let mut text = format!("{} objects, {} records, {} records/s", grouped(summary.objects), grouped(summary.records), grouped(rate as u64));
+        let mut text = format!(
+            "{} objects, {} records, {} records/s",
+            grouped(summary.objects),
+            grouped(summary.records),
+            grouped(rate as u64)
+        );
         let waiting: Vec<u64> = summary.inputs.iter().filter_map(|input| input.waiting).collect();
         if !waiting.is_empty() {
             text.push_str(&format!(", {} waiting", grouped(waiting.iter().sum())));

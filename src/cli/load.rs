@@ -11,7 +11,11 @@ use std::path::PathBuf;
 
 /// The configuration's files, not yet read by anybody.
 pub fn config(global: &Global) -> Result<Config, Failure> {
-    let files: Vec<PathBuf> = global.config.iter().map(|file| global.path_config.as_ref().map_or_else(|| file.clone(), |folder| folder.join(file))).collect();
+    let files: Vec<PathBuf> = global
+        .config
+        .iter()
+        .map(|file| global.path_config.as_ref().map_or_else(|| file.clone(), |folder| folder.join(file)))
+        .collect();
     if global.strict_perms {
         for file in files.iter().filter(|file| file.exists()) {
             config::check_permissions(file).map_err(refused)?;
@@ -47,7 +51,8 @@ pub fn read(global: &Global) -> Result<(Settings, Config), Failure> {
 }
 
 pub fn start_logs(settings: &LogSettings) -> Result<(), Failure> {
-    log::start(settings).with_context(|| format!("cannot write logs to `{}` (`path.logs`)", settings.folder.display()))?;
+    log::start(settings)
+        .with_context(|| format!("cannot write logs to `{}` (`path.logs`)", settings.folder.display()))?;
     Ok(())
 }
 

@@ -61,9 +61,18 @@ pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         .collect();
     if rows.len() > 1 {
         let returned = summary.inputs.iter().map(|input| input.records.returned).sum();
-        rows.push(row("all", summary.objects, [summary.records, summary.indexed, summary.duplicate, summary.filtered, summary.parked, returned]));
+        rows.push(row(
+            "all",
+            summary.objects,
+            [summary.records, summary.indexed, summary.duplicate, summary.filtered, summary.parked, returned],
+        ));
     }
-    table(out, &["input", "objects", "records", "indexed", "duplicate", "filtered", "parked", "given back"], rows, &[1, 2, 3, 4, 5, 6, 7])?;
+    table(
+        out,
+        &["input", "objects", "records", "indexed", "duplicate", "filtered", "parked", "given back"],
+        rows,
+        &[1, 2, 3, 4, 5, 6, 7],
+    )?;
     for (code, n) in &summary.parked_by_code {
         writeln!(out, "parked as {code}: {}", grouped(*n))?;
     }

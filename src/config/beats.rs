@@ -49,20 +49,14 @@ const fn only(key: &'static str, values: &'static [&'static str], advice: &'stat
 }
 
 const fn row(key: &'static str, verdict: Verdict, advice: &'static str) -> Row {
-    Row {
-        key,
-        verdict,
-        advice,
-    }
+    Row { key, verdict, advice }
 }
 
 /// The row about a setting: its own, or that of the nearest setting above it.
 ///
 /// With the kind of an input, `path` counts from the input; without, from the top.
 pub(super) fn about(input: Option<&str>, path: &str) -> Option<&'static Row> {
-    let own = tables(input)
-        .filter(|row| row.key == path || is_below(path, row.key))
-        .max_by_key(|row| row.key.len());
+    let own = tables(input).filter(|row| row.key == path || is_below(path, row.key)).max_by_key(|row| row.key.len());
     // Filebeat takes the options of reading in a selector too.
     let of_selector = || about(input, path.strip_prefix("file_selectors.")?);
     own.or_else(of_selector).or_else(|| {
@@ -95,8 +89,7 @@ fn tables(input: Option<&str>) -> impl Iterator<Item = &'static Row> {
 }
 
 fn is_below(path: &str, above: &str) -> bool {
-    path.strip_prefix(above)
-        .is_some_and(|rest| rest.starts_with('.'))
+    path.strip_prefix(above).is_some_and(|rest| rest.starts_with('.'))
 }
 
 #[cfg(test)]
@@ -185,17 +178,11 @@ mod tests {
             assert!(known, "aws-s3: {key}");
         }
         for key in CLOUDWATCH_OPTIONS.split_whitespace() {
-            assert!(
-                about(Some("aws-s3"), key).is_some(),
-                "aws-cloudwatch: {key}"
-            );
+            assert!(about(Some("aws-s3"), key).is_some(), "aws-cloudwatch: {key}");
         }
         for key in ELASTICSEARCH_OPTIONS.split_whitespace() {
             let path = format!("output.elasticsearch.{key}");
-            let known = SUPPORTED_BY_ELASTICSEARCH
-                .split_whitespace()
-                .any(|k| k == key)
-                || about(None, &path).is_some();
+            let known = SUPPORTED_BY_ELASTICSEARCH.split_whitespace().any(|k| k == key) || about(None, &path).is_some();
             assert!(known, "{path}");
         }
         for key in GENERAL_OPTIONS.split_whitespace() {
@@ -208,11 +195,7 @@ mod tests {
         for (input, key, name) in [
             (Some("aws-s3"), "frequency", "sqs.poll_interval"),
             (Some("aws-s3"), "chunk_size", "bulk_max_size"),
-            (
-                Some("aws-s3"),
-                "max_number_of_messages",
-                "number_of_workers",
-            ),
+            (Some("aws-s3"), "max_number_of_messages", "number_of_workers"),
             (None, "output.elasticsearch.chunk_size", "bulk_max_size"),
             (None, "filebeat.inputs", "trailship.inputs"),
         ] {
@@ -222,30 +205,18 @@ mod tests {
 
     #[test]
     fn the_nearest_row_above_counts() {
-        assert_eq!(
-            about(None, "filebeat.registry.path").unwrap().key,
-            "filebeat.registry"
-        );
+        assert_eq!(about(None, "filebeat.registry.path").unwrap().key, "filebeat.registry");
         assert_eq!(about(None, "filebeat.fields.a").unwrap().key, "filebeat");
         assert_eq!(about(None, "queues").map(|row| row.key), None);
-        assert_eq!(
-            about(None, "output.elasticsearch.hosts").map(|row| row.key),
-            None
-        );
+        assert_eq!(about(None, "output.elasticsearch.hosts").map(|row| row.key), None);
         assert!(leads_to(None, "setup"));
         assert!(!leads_to(None, "queue"));
     }
 
     #[test]
     fn rows_are_unique_and_read_well() {
-        let tables: [&[Row]; 6] = [
-            input::AWS_S3,
-            input::AWS_CLOUDWATCH,
-            input::COMMON,
-            output::ROWS,
-            general::ROWS,
-            general::SSL,
-        ];
+        let tables: [&[Row]; 6] =
+            [input::AWS_S3, input::AWS_CLOUDWATCH, input::COMMON, output::ROWS, general::ROWS, general::SSL];
         for table in tables {
             let mut keys: Vec<&str> = table.iter().map(|row| row.key).collect();
             keys.sort_unstable();

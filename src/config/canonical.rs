@@ -23,10 +23,7 @@ pub(super) fn put(root: &mut Value, path: &str, value: Value) {
         };
         place = map.entry(key).or_insert(Value::Null);
         for index in pieces {
-            let Some(index) = index
-                .strip_suffix(']')
-                .and_then(|i| i.parse::<usize>().ok())
-            else {
+            let Some(index) = index.strip_suffix(']').and_then(|i| i.parse::<usize>().ok()) else {
                 return;
             };
             if !place.is_array() {
@@ -141,10 +138,8 @@ fn leaf(value: &Value) -> String {
             format!("[{}]", items.join(", "))
         }
         Value::Object(map) => {
-            let entries: Vec<String> = map
-                .iter()
-                .map(|(key, value)| format!("{}: {}", quoted(key), leaf(value)))
-                .collect();
+            let entries: Vec<String> =
+                map.iter().map(|(key, value)| format!("{}: {}", quoted(key), leaf(value))).collect();
             format!("{{{}}}", entries.join(", "))
         }
         _ => value.to_string(),
@@ -157,11 +152,7 @@ fn escaped(text: &str) -> String {
     let mut signs = text.chars().peekable();
     while let Some(sign) = signs.next() {
         escaped.push(sign);
-        if sign == '$'
-            && signs
-                .peek()
-                .is_some_and(|next| matches!(next, '{' | '$' | '}'))
-        {
+        if sign == '$' && signs.peek().is_some_and(|next| matches!(next, '{' | '$' | '}')) {
             escaped.push('$');
         }
     }
@@ -173,15 +164,8 @@ fn word(text: &str) -> String {
     let starts_well = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
     let lower = text.to_ascii_lowercase();
-    let has_meaning = matches!(
-        lower.as_str(),
-        "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "null"
-    );
-    if starts_well && text.chars().all(plain) && !has_meaning {
-        text.to_owned()
-    } else {
-        quoted(text)
-    }
+    let has_meaning = matches!(lower.as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n" | "null");
+    if starts_well && text.chars().all(plain) && !has_meaning { text.to_owned() } else { quoted(text) }
 }
 
 /// A text in double quotes: as JSON, and with those signs escaped that YAML does not print.
@@ -274,9 +258,7 @@ trailship:
             tree::Value::Scalar(scalar) if scalar.plain => match scalar.text.as_str() {
                 "true" => true.into(),
                 "false" => false.into(),
-                text => text
-                    .parse::<i64>()
-                    .map_or_else(|_| text.into(), Value::from),
+                text => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
             },
             tree::Value::Scalar(scalar) => scalar.text.as_str().into(),
             tree::Value::List(items) => items.iter().map(json_of).collect(),
@@ -293,8 +275,7 @@ trailship:
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             r#"[a-z0-9 ${}:'"\n\\#,/é\u{7f}\u{2028}-]{0,12}"#.prop_map(Value::from),
-            prop::sample::select(vec!["yes", "null", "~", "1m", "", "- a", "*x", "true"])
-                .prop_map(Value::from),
+            prop::sample::select(vec!["yes", "null", "~", "1m", "", "- a", "*x", "true"]).prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 24, 4, |inner| {
             prop_oneof![

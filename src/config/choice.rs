@@ -40,17 +40,13 @@ impl Config {
     /// Items with `enabled: false` are left alone, as in Beats. A single item serves as a list.
     pub fn list(&mut self, path: &str, kinds: &[&str]) -> Vec<Section> {
         self.claim(path);
-        self.effective
-            .insert(path.to_owned(), serde_json::Value::Array(Vec::new()));
+        self.effective.insert(path.to_owned(), serde_json::Value::Array(Vec::new()));
         let length = match self.root.find_mut(path) {
             None => return Vec::new(),
             Some(node) if node.is_null() => return Vec::new(),
             Some(node) => {
                 if matches!(node.value, Value::Map(_)) {
-                    let single = Node {
-                        value: Value::List(Vec::new()),
-                        ..*node
-                    };
+                    let single = Node { value: Value::List(Vec::new()), ..*node };
                     let item = std::mem::replace(node, single);
                     node.value = Value::List(vec![item]);
                 }
@@ -58,8 +54,7 @@ impl Config {
                     Value::List(items) => items.len(),
                     _ => {
                         let message = format!("must be a list, not {}", node.kind());
-                        let problem = Problem::new(node.place, path, message)
-                            .hint("begin each item with `- type: ..`");
+                        let problem = Problem::new(node.place, path, message).hint("begin each item with `- type: ..`");
                         self.add_error(problem);
                         return Vec::new();
                     }
@@ -85,11 +80,7 @@ impl Config {
             let path = format!("{path}.{kind}");
             self.claim(&path);
             if self.has(&path) && self.is_enabled(&path) {
-                enabled.push(Section {
-                    kind: (*kind).to_owned(),
-                    path,
-                    is_item: false,
-                });
+                enabled.push(Section { kind: (*kind).to_owned(), path, is_item: false });
             }
         }
         if enabled.len() > 1 {
@@ -122,11 +113,7 @@ impl Config {
         self.add_faults(faults, &kind_path, None);
         let kind = kind?;
         if kinds.contains(&kind.as_str()) {
-            return Some(Section {
-                kind,
-                path: path.to_owned(),
-                is_item: true,
-            });
+            return Some(Section { kind, path: path.to_owned(), is_item: true });
         }
         let message = format!("`{}` is not a type of input here", shown(&kind));
         let near = nearest(&kind, kinds.iter().copied());

@@ -33,15 +33,7 @@ pub struct ConfigError {
 impl ConfigError {
     /// A finding about a file as a whole.
     pub(crate) fn of_file(file: impl Into<String>, message: String, hint: Option<String>) -> Self {
-        Self {
-            file: file.into(),
-            line: 0,
-            column: 0,
-            path: String::new(),
-            message,
-            hint,
-            snippet: None,
-        }
+        Self { file: file.into(), line: 0, column: 0, path: String::new(), message, hint, snippet: None }
     }
 }
 
@@ -159,9 +151,6 @@ mod tests {
     fn shows_all_of_them() {
         let one = ConfigError::of_file("a.yml", "one".to_owned(), None);
         let two = ConfigError::of_file("a.yml", "two".to_owned(), None);
-        assert_eq!(
-            ConfigErrors(vec![one, two]).to_string(),
-            "a.yml: one\n\na.yml: two"
-        );
+        assert_eq!(ConfigErrors(vec![one, two]).to_string(), "a.yml: one\n\na.yml: two");
     }
 }

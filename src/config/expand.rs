@@ -41,13 +41,7 @@ pub(super) fn expand(root: &mut Node, environment: Environment<'_>) -> Notes {
         if !scalar.text.contains('$') {
             return;
         }
-        let mut expansion = Expansion {
-            environment,
-            place,
-            path,
-            notes: &mut notes,
-            replaced: false,
-        };
+        let mut expansion = Expansion { environment, place, path, notes: &mut notes, replaced: false };
         match expansion.run(&scalar.text) {
             Ok(text) => {
                 // An empty variable is an empty value, not an absent one.
@@ -100,10 +94,7 @@ impl Expansion<'_> {
                     let message = format!("`${{` stands more than {MAX_NESTING} deep");
                     return Err(self.problem(message, None));
                 }
-                open.push(Reference {
-                    first_warning: self.notes.warnings.len(),
-                    ..Reference::default()
-                });
+                open.push(Reference { first_warning: self.notes.warnings.len(), ..Reference::default() });
                 taken = 2;
             } else if first == '$' && (rest.starts_with("$$") || rest.starts_with("$}")) {
                 let escaped = if rest.starts_with("$$") { '$' } else { '}' };
@@ -136,22 +127,16 @@ impl Expansion<'_> {
             rest = rest.get(taken..).unwrap_or_default();
         }
         if !open.is_empty() {
-            return Err(self.problem(
-                "`${` has no closing `}`".to_owned(),
-                Some("write `$${` for the two signs themselves"),
-            ));
+            return Err(
+                self.problem("`${` has no closing `}`".to_owned(), Some("write `$${` for the two signs themselves"))
+            );
         }
         Ok(expanded)
     }
 
     fn resolve(&mut self, reference: Reference) -> Result<String, Box<Problem>> {
         self.replaced = true;
-        let Reference {
-            name,
-            operator,
-            operand,
-            first_warning,
-        } = reference;
+        let Reference { name, operator, operand, first_warning } = reference;
         if name.is_empty() {
             return Err(self.problem(
                 "`${}` names no variable".to_owned(),
@@ -172,16 +157,10 @@ impl Expansion<'_> {
             Some(Operator::Default) if !set => Ok(operand),
             Some(Operator::Alternative) => Ok(if set { operand } else { String::new() }),
             Some(Operator::Required) if !set => {
-                let text = if operand.trim().is_empty() {
-                    "it is not set".to_owned()
-                } else {
-                    shown(&operand)
-                };
+                let text = if operand.trim().is_empty() { "it is not set".to_owned() } else { shown(&operand) };
                 let name = shown(&name);
-                Err(self.problem(
-                    format!("the variable `{name}` is required: {text}"),
-                    Some("set it in the environment"),
-                ))
+                Err(self
+                    .problem(format!("the variable `{name}` is required: {text}"), Some("set it in the environment")))
             }
             _ => Ok(value.unwrap_or_else(|| {
                 self.warn_unset(&name);
@@ -240,21 +219,12 @@ mod tests {
 
     /// The value after expansion, and the notes as `error: ..` and `warning: ..`.
     fn expanded(value: &str) -> (String, Vec<String>) {
-        let place = Place {
-            source: 0,
-            line: 1,
-            column: 4,
-        };
+        let place = Place { source: 0, line: 1, column: 4 };
         let mut node = Node::scalar(place, value, false);
         let notes = expand(&mut node, &environment);
         let errors = notes.errors.iter().map(|p| format!("error: {}", p.message));
-        let warnings = notes
-            .warnings
-            .iter()
-            .map(|p| format!("warning: {}", p.message));
-        let Value::Scalar(scalar) = node.value else {
-            unreachable!()
-        };
+        let warnings = notes.warnings.iter().map(|p| format!("warning: {}", p.message));
+        let Value::Scalar(scalar) = node.value else { unreachable!() };
         (scalar.text, errors.chain(warnings).collect())
     }
 
@@ -302,27 +272,15 @@ mod tests {
     fn an_unset_variable_is_empty_with_a_warning() {
         assert_eq!(
             expanded("a${NOPE}b"),
-            (
-                "ab".to_owned(),
-                vec![
-                    "warning: the variable `NOPE` is not set, so the value is empty here"
-                        .to_owned()
-                ]
-            )
+            ("ab".to_owned(), vec!["warning: the variable `NOPE` is not set, so the value is empty here".to_owned()])
         );
     }
 
     #[test]
     fn faults_leave_the_value_as_it_was() {
         for (value, note) in [
-            (
-                "${NOPE:?give a key}",
-                "error: the variable `NOPE` is required: give a key",
-            ),
-            (
-                "${NOPE:?}",
-                "error: the variable `NOPE` is required: it is not set",
-            ),
+            ("${NOPE:?give a key}", "error: the variable `NOPE` is required: give a key"),
+            ("${NOPE:?}", "error: the variable `NOPE` is required: it is not set"),
             ("${HOST", "error: `${` has no closing `}`"),
             ("${}", "error: `${}` names no variable"),
             ("${:x}", "error: `${}` names no variable"),
@@ -336,25 +294,16 @@ mod tests {
     #[test]
     fn keeps_place_and_types_after_expansion() {
         let mut root = yaml::parse(0, "a: ${N}\nb: '${N}'\nc: ${EMPTY}\nd: x\n").root;
-        let before: Vec<Place> = ["a", "b", "c", "d"]
-            .map(|path| root.find(path).unwrap().place)
-            .to_vec();
+        let before: Vec<Place> = ["a", "b", "c", "d"].map(|path| root.find(path).unwrap().place).to_vec();
         expand(&mut root, &environment);
         let after: Vec<(Place, String, bool, bool)> = ["a", "b", "c", "d"]
             .map(|path| {
                 let node = root.find(path).unwrap();
-                let Value::Scalar(scalar) = &node.value else {
-                    unreachable!()
-                };
+                let Value::Scalar(scalar) = &node.value else { unreachable!() };
                 (node.place, scalar.text.clone(), scalar.plain, scalar.loose)
             })
             .to_vec();
-        let expected = [
-            ("4", true, true),
-            ("4", false, true),
-            ("", false, true),
-            ("x", true, false),
-        ];
+        let expected = [("4", true, true), ("4", false, true), ("", false, true), ("x", true, false)];
         for (index, (text, plain, loose)) in expected.into_iter().enumerate() {
             assert_eq!(after[index], (before[index], text.to_owned(), plain, loose));
         }

@@ -70,11 +70,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// # Errors
 /// Files that cannot be read, that are no YAML or no map of settings, and overrides that are none:
 /// all of them at once, each with its place.
-pub fn load(
-    files: &[PathBuf],
-    overrides: &[String],
-    environment: Environment<'_>,
-) -> Result<Config, ConfigErrors> {
+pub fn load(files: &[PathBuf], overrides: &[String], environment: Environment<'_>) -> Result<Config, ConfigErrors> {
     let mut loading = Loading::default();
     for file in files {
         loading.read_file(file);
@@ -85,20 +81,8 @@ pub fn load(
     if !loading.fatal.is_empty() {
         return Err(ConfigErrors(loading.fatal));
     }
-    let Loading {
-        sources,
-        layers,
-        mut problems,
-        ..
-    } = loading;
-    let mut root = Node::map(
-        Place {
-            source: 0,
-            line: 1,
-            column: 1,
-        },
-        Map::default(),
-    );
+    let Loading { sources, layers, mut problems, .. } = loading;
+    let mut root = Node::map(Place { source: 0, line: 1, column: 1 }, Map::default());
     for layer in layers {
         root.overlay(layer, &mut problems);
     }
@@ -146,11 +130,8 @@ impl Loading {
         }
         let root = document.root;
         if !root.is_null() && !matches!(root.value, Value::Map(_)) && document.whole {
-            let mut problem = Problem::new(
-                root.place,
-                "",
-                format!("a configuration is a map of settings, not {}", root.kind()),
-            );
+            let mut problem =
+                Problem::new(root.place, "", format!("a configuration is a map of settings, not {}", root.kind()));
             problem.hint = Some("write settings as `name: value`".to_owned());
             problem.quotable = false;
             self.fatal.push(source.report(problem));
@@ -183,16 +164,12 @@ impl Loading {
 /// The text of a file, or why there is none, with a hint.
 fn text_of(file: &Path) -> Result<String, (String, Option<&'static str>)> {
     let unreadable = |fault: std::io::Error| {
-        let hint = (fault.kind() == ErrorKind::NotFound)
-            .then_some("name the configuration file with `-c FILE`");
+        let hint = (fault.kind() == ErrorKind::NotFound).then_some("name the configuration file with `-c FILE`");
         (why_unreadable(&fault), hint)
     };
     let mut bytes = Vec::new();
     let opened = File::open(file).map_err(unreadable)?;
-    opened
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
+    opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         let message = format!("the file is larger than {MAX_FILE_BYTES} bytes");
         return Err((message, Some("is this the configuration file?")));

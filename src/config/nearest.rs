@@ -24,16 +24,7 @@ where
 const LONGEST: usize = 100;
 
 fn fold(word: &str) -> Vec<char> {
-    word.chars()
-        .take(LONGEST)
-        .map(|c| {
-            if c == '-' {
-                '_'
-            } else {
-                c.to_ascii_lowercase()
-            }
-        })
-        .collect()
+    word.chars().take(LONGEST).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
 }
 
 fn distance(left: &[char], right: &[char]) -> usize {
@@ -65,10 +56,7 @@ mod tests {
         assert_eq!(nearest("wroker", NAMES), Some("worker"));
         assert_eq!(nearest("host", NAMES), Some("hosts"));
         assert_eq!(nearest("Timeout", NAMES), Some("timeout"));
-        assert_eq!(
-            nearest("compresion-level", NAMES),
-            Some("compression_level")
-        );
+        assert_eq!(nearest("compresion-level", NAMES), Some("compression_level"));
     }
 
     #[test]

@@ -10,11 +10,7 @@ use super::yaml;
 
 /// Reads one override, the `source`-th text, as a tree of its own, with where secrets stand in it.
 pub(super) fn parse(source: usize, text: &str) -> Result<(Node, Vec<Extent>), Vec<Problem>> {
-    let place = |column| Place {
-        source,
-        line: 1,
-        column,
-    };
+    let place = |column| Place { source, line: 1, column };
     let problem = |message: &str, hint: &str| {
         // Without a key nobody can tell whether the text holds a secret.
         let mut problem = Problem::new(place(1), "", message).hint(hint);
@@ -22,10 +18,7 @@ pub(super) fn parse(source: usize, text: &str) -> Result<(Node, Vec<Extent>), Ve
         Err(vec![problem])
     };
     let Some((key, value)) = text.split_once('=') else {
-        return problem(
-            "an override has the form `key=value`",
-            "such as `-E output.console.enabled=true`",
-        );
+        return problem("an override has the form `key=value`", "such as `-E output.console.enabled=true`");
     };
     let key = key.trim();
     let parts = key.split('.').count();
@@ -42,10 +35,7 @@ pub(super) fn parse(source: usize, text: &str) -> Result<(Node, Vec<Extent>), Ve
     let mut node = if value.starts_with(['[', '{', '"', '\'']) {
         let document = yaml::parse_at(source, value, column - 1, parts);
         if !document.problems.is_empty() {
-            let unquoted = |problem| Problem {
-                quotable: false,
-                ..problem
-            };
+            let unquoted = |problem| Problem { quotable: false, ..problem };
             return Err(document.problems.into_iter().map(unquoted).collect());
         }
         secrets = document.secrets;
@@ -78,9 +68,7 @@ mod tests {
     fn a_value_is_all_that_follows() {
         let (node, secrets) = parse(2, "output.elasticsearch.password=a: b #c=d, e").unwrap();
         let password = node.find("output.elasticsearch.password").unwrap();
-        let Value::Scalar(scalar) = &password.value else {
-            unreachable!()
-        };
+        let Value::Scalar(scalar) = &password.value else { unreachable!() };
         assert_eq!(scalar.text, "a: b #c=d, e");
         assert!(scalar.plain && scalar.loose);
         assert_eq!((password.place.source, password.place.column), (2, 31));
@@ -91,9 +79,7 @@ mod tests {
     #[test]
     fn flow_values_are_yaml() {
         let (node, _) = parse(0, "a.b=[x, {c: 'y'}]").unwrap();
-        let Value::Scalar(scalar) = &node.find("a.b[1].c").unwrap().value else {
-            unreachable!()
-        };
+        let Value::Scalar(scalar) = &node.find("a.b[1].c").unwrap().value else { unreachable!() };
         assert_eq!(scalar.text, "y");
         assert_eq!(node.find("a.b[1].c").unwrap().place.column, 13);
         assert!(fault("a=[x").starts_with("not valid YAML: "));
@@ -108,12 +94,7 @@ mod tests {
     #[test]
     fn what_is_no_override_is_refused() {
         assert_eq!(fault("a.b"), "an override has the form `key=value`");
-        for text in [
-            "=x",
-            "a..b=x",
-            ".=x",
-            &format!("{}=x", vec!["a"; 70].join(".")),
-        ] {
+        for text in ["=x", "a..b=x", ".=x", &format!("{}=x", vec!["a"; 70].join("."))] {
             assert_eq!(fault(text), "an override begins with the name of a setting");
         }
         let deep = format!("a.b={}{}", "[".repeat(64), "]".repeat(64));

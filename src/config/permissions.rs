@@ -17,16 +17,9 @@ pub fn check_permissions(file: &Path) -> Result<(), ConfigErrors> {
     use std::os::unix::fs::MetadataExt;
 
     let name = file.display().to_string();
-    let metadata = std::fs::metadata(file).map_err(|fault| {
-        ConfigErrors::from(ConfigError::of_file(
-            name.clone(),
-            super::why_unreadable(&fault),
-            None,
-        ))
-    })?;
-    // The owner of our own entry is the user we act as; where there is no such folder, only the
-    // writers are checked.
-    let own = std::fs::metadata("/proc/self").ok().map(|own| own.uid());
+    let metadata = std::fs::metadata(file)
+        .map_err(|fault| ConfigErrors::from(ConfigError::of_file(name.clone(), super::why_unreadable(&fault), None)))?;
+    let own = rustix::process::geteuid().as_raw();
     match judge(metadata.mode(), metadata.uid(), own, &name) {
         Some((message, hint)) => Err(ConfigError::of_file(name, message, Some(hint)).into()),
         None => Ok(()),
@@ -43,10 +36,10 @@ pub fn check_permissions(_file: &Path) -> Result<(), ConfigErrors> {
 }
 
 #[cfg(unix)]
-fn judge(mode: u32, owner: u32, own: Option<u32>, name: &str) -> Option<(String, String)> {
+fn judge(mode: u32, owner: u32, own: u32, name: &str) -> Option<(String, String)> {
     const ROOT: u32 = 0;
     const WRITABLE_BY_OTHERS: u32 = 0o022;
-    if owner != ROOT && own.is_some_and(|own| own != owner) {
+    if owner != ROOT && own != owner {
         return Some((
             "the file must belong to the user who runs the program, or to root".to_owned(),
             format!("run `chown root {name}`, or give `--strict.perms=false`"),
@@ -54,10 +47,7 @@ fn judge(mode: u32, owner: u32, own: Option<u32>, name: &str) -> Option<(String,
     }
     if mode & WRITABLE_BY_OTHERS != 0 {
         return Some((
-            format!(
-                "only its owner may write the file, but its permissions are `{:03o}`",
-                mode & 0o777
-            ),
+            format!("only its owner may write the file, but its permissions are `{:03o}`", mode & 0o777),
             format!("run `chmod go-w {name}`, or give `--strict.perms=false`"),
         ));
     }
@@ -72,30 +62,18 @@ mod tests {
 
     #[test]
     fn only_the_owner_may_write() {
-        for (mode, fine) in [
-            (0o100_600, true),
-            (0o100_644, true),
-            (0o100_640, true),
-            (0o100_664, false),
-            (0o100_602, false),
-        ] {
-            assert_eq!(
-                judge(mode, 1000, Some(1000), "a").is_none(),
-                fine,
-                "{mode:o}"
-            );
+        for (mode, fine) in
+            [(0o100_600, true), (0o100_644, true), (0o100_640, true), (0o100_664, false), (0o100_602, false)]
+        {
+            assert_eq!(judge(mode, 1000, 1000, "a").is_none(), fine, "{mode:o}");
         }
     }
 
     #[test]
     fn the_owner_is_us_or_root() {
-        assert!(judge(0o600, 0, Some(1000), "a").is_none());
-        assert!(judge(0o600, 1001, None, "a").is_none());
-        let (message, _) = judge(0o600, 1001, Some(1000), "a").unwrap();
-        assert_eq!(
-            message,
-            "the file must belong to the user who runs the program, or to root"
-        );
+        assert!(judge(0o600, 0, 1000, "a").is_none());
+        let (message, _) = judge(0o600, 1001, 1000, "a").unwrap();
+        assert_eq!(message, "the file must belong to the user who runs the program, or to root");
     }
 
     #[test]

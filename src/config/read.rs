@@ -37,17 +37,10 @@ pub(super) struct Section<'a> {
 
 /// Reads a section; gives nothing where it cannot be read at all, and all faults.
 pub(super) fn read<T: DeserializeOwned>(section: &Section<'_>) -> (Option<T>, Vec<Located>) {
-    let mut reading = Reading {
-        set_aside: section.claimed.clone(),
-        framed: section.framed.then_some(section.path),
-    };
+    let mut reading = Reading { set_aside: section.claimed.clone(), framed: section.framed.then_some(section.path) };
     let mut faults: Vec<Located> = Vec::new();
     loop {
-        let reader = Reader {
-            node: section.node,
-            path: section.path.to_owned(),
-            reading: &reading,
-        };
+        let reader = Reader { node: section.node, path: section.path.to_owned(), reading: &reading };
         let fault = match T::deserialize(reader) {
             Ok(value) => return (Some(value), faults),
             Err(fault) => fault.locate(section.path, section.node.place, section.path),
@@ -111,9 +104,7 @@ impl<'a> Reader<'a> {
     fn text(&self) -> Result<&'a str, Fault> {
         let text = self.scalar("text")?;
         if self.node.is_null() && !text.is_empty() {
-            return Err(self
-                .fault(format!("must be text, not `{text}`"))
-                .hint("quote it if the word itself is meant"));
+            return Err(self.fault(format!("must be text, not `{text}`")).hint("quote it if the word itself is meant"));
         }
         Ok(text)
     }
@@ -136,18 +127,12 @@ impl<'a> Reader<'a> {
 
     fn number(&self) -> Result<f64, Fault> {
         let text = self.scalar("a number")?;
-        scalar::number(text)
-            .ok_or_else(|| self.fault(format!("{} is not a number", self.quote(text))))
+        scalar::number(text).ok_or_else(|| self.fault(format!("{} is not a number", self.quote(text))))
     }
 
     fn boolean(&self) -> Result<bool, Fault> {
         let text = self.scalar("`true` or `false`")?;
-        scalar::boolean(text).ok_or_else(|| {
-            self.fault(format!(
-                "{} is neither `true` nor `false`",
-                self.quote(text)
-            ))
-        })
+        scalar::boolean(text).ok_or_else(|| self.fault(format!("{} is neither `true` nor `false`", self.quote(text))))
     }
 
     /// The text of the environment or the command line that may stand for a list or a map.
@@ -165,22 +150,15 @@ impl<'a> Reader<'a> {
             Value::Scalar(scalar) if scalar.is_null() => (&[], true),
             _ => match self.loose_text() {
                 Some(text) => {
-                    split = scalar::items(text, self.node.place).map_err(|why| {
-                        self.fault(format!("{} is not a list: {why}", self.quote(text)))
-                    })?;
+                    split = scalar::items(text, self.node.place)
+                        .map_err(|why| self.fault(format!("{} is not a list: {why}", self.quote(text))))?;
                     let numbered = split.len() != 1;
                     (&split, numbered)
                 }
                 None => (std::slice::from_ref(self.node), false),
             },
         };
-        visitor.visit_seq(Items {
-            nodes,
-            next: 0,
-            numbered,
-            path: &self.path,
-            reading: self.reading,
-        })
+        visitor.visit_seq(Items { nodes, next: 0, numbered, path: &self.path, reading: self.reading })
     }
 
     fn read_settings<'de, V: Visitor<'de>>(
@@ -195,9 +173,8 @@ impl<'a> Reader<'a> {
             Value::Scalar(scalar) if scalar.is_null() => &none,
             _ => match self.loose_text().filter(|text| text.starts_with('{')) {
                 Some(text) => {
-                    parsed = scalar::settings(text, self.node.place).map_err(|why| {
-                        self.fault(format!("{} is not a map: {why}", self.quote(text)))
-                    })?;
+                    parsed = scalar::settings(text, self.node.place)
+                        .map_err(|why| self.fault(format!("{} is not a map: {why}", self.quote(text))))?;
                     &parsed
                 }
                 None => return Err(self.wrong_kind("a map of settings")),
@@ -212,13 +189,11 @@ impl<'a> Reader<'a> {
             path: &self.path,
             reading: self.reading,
         };
-        visitor
-            .visit_map(&mut settings)
-            .map_err(|fault| match &settings.current {
-                // A name was read but not its value: it is the name that does not fit.
-                Some((entry, path)) => fault.at(&self.path, entry.key_place, path),
-                None => fault,
-            })
+        visitor.visit_map(&mut settings).map_err(|fault| match &settings.current {
+            // A name was read but not its value: it is the name that does not fit.
+            Some((entry, path)) => fault.at(&self.path, entry.key_place, path),
+            None => fault,
+        })
     }
 }
 
@@ -320,51 +295,27 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.node.is_null() {
-            visitor.visit_none()
-        } else {
-            visitor.visit_some(self)
-        }
+        if self.node.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.node.is_null() {
-            visitor.visit_unit()
-        } else {
-            Err(self.wrong_kind("empty"))
-        }
+        if self.node.is_null() { visitor.visit_unit() } else { Err(self.wrong_kind("empty")) }
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _name: &'static str, visitor: V) -> Result<V::Value, Fault> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Fault> {
         let secret = name == SECRET_NAME;
-        visitor.visit_newtype_struct(self).map_err(
-            |fault| {
-                if secret { fault.unquotable() } else { fault }
-            },
-        )
+        visitor.visit_newtype_struct(self).map_err(|fault| if secret { fault.unquotable() } else { fault })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         self.read_items(visitor)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        _length: usize,
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
+    fn deserialize_tuple<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, Fault> {
         self.read_items(visitor)
     }
 
@@ -408,9 +359,7 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         };
         let same = |variant: &&&str| variant.eq_ignore_ascii_case(word);
         let Some(variant) = variants.iter().find(same) else {
-            return Err(
-                Fault::choice(&self.quote(word), word, variants).at(&self.path, place, &self.path)
-            );
+            return Err(Fault::choice(&self.quote(word), word, variants).at(&self.path, place, &self.path));
         };
         let content = content.map(|entry| Reader {
             node: &entry.value,

@@ -4,16 +4,8 @@
 //! configuration. A name with doubt counts as secret.
 
 /// Parts of names that mark a secret.
-const SECRET_PARTS: [&str; 8] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "api_key",
-    "apikey",
-    "authorization",
-];
+const SECRET_PARTS: [&str; 8] =
+    ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "authorization"];
 
 /// Whether a setting of this name (one part, without dots) holds a secret.
 ///
@@ -41,8 +33,7 @@ pub(super) fn leaves_a_secret(line: &str, mask: &str) -> bool {
 
 /// Whether any part of a dotted path names a secret: what lies below a secret is secret.
 pub(super) fn is_secret_path(path: &str) -> bool {
-    path.split('.')
-        .any(|part| is_secret_key(part.split('[').next().unwrap_or(part)))
+    path.split('.').any(|part| is_secret_key(part.split('[').next().unwrap_or(part)))
 }
 
 /// Whether a text is a secret by itself, whatever its setting is called.
@@ -69,32 +60,17 @@ mod tests {
         ] {
             assert!(is_secret_key(key), "{key}");
         }
-        for key in [
-            "hosts",
-            "username",
-            "access_key_id",
-            "key",
-            "credential_profile_name",
-            "web_identity_token_file",
-        ] {
+        for key in ["hosts", "username", "access_key_id", "key", "credential_profile_name", "web_identity_token_file"] {
             assert!(!is_secret_key(key), "{key}");
         }
     }
 
     #[test]
     fn finds_secrets_that_are_left() {
-        for line in [
-            "# password: hunter2",
-            "{password: ***, \", api-key = hunter2\"",
-            "token: {a: hunter2}",
-        ] {
+        for line in ["# password: hunter2", "{password: ***, \", api-key = hunter2\"", "token: {a: hunter2}"] {
             assert!(leaves_a_secret(line, "***"), "{line}");
         }
-        for line in [
-            "hosts: [a]",
-            "password:",
-            "a: {password: ***, api_key: '***', tokens: [***, ***]}",
-        ] {
+        for line in ["hosts: [a]", "password:", "a: {password: ***, api_key: '***', tokens: [***, ***]}"] {
             assert!(!leaves_a_secret(line, "***"), "{line}");
         }
     }

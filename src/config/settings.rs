@@ -33,12 +33,7 @@ pub struct Config {
 }
 
 impl Config {
-    pub(super) fn new(
-        root: Node,
-        sources: Vec<Source>,
-        problems: Vec<Problem>,
-        warnings: Vec<Problem>,
-    ) -> Self {
+    pub(super) fn new(root: Node, sources: Vec<Source>, problems: Vec<Problem>, warnings: Vec<Problem>) -> Self {
         let mut config = Self {
             root,
             sources,
@@ -92,9 +87,7 @@ impl Config {
         T: DeserializeOwned + Serialize + Default,
     {
         let input = section.is_item().then_some(section.kind());
-        let settings = self
-            .read_at(section.path(), input, true)
-            .unwrap_or_default();
+        let settings = self.read_at(section.path(), input, true).unwrap_or_default();
         self.keep(section.path(), &settings);
         if section.is_item()
             && let Some(serde_json::Value::Object(map)) = self.effective.get_mut(section.path())
@@ -136,22 +129,13 @@ impl Config {
     /// # Errors
     /// All errors of the configuration that were not taken before.
     pub fn finish(&mut self) -> Result<(), ConfigErrors> {
-        let unread = Unread {
-            claimed: &self.claimed,
-            known: &self.known,
-            input: None,
-            base: "",
-        };
+        let unread = Unread { claimed: &self.claimed, known: &self.known, input: None, base: "" };
         let found = unread.walk(&self.root, "");
         let top: Vec<String> = self.root.keys();
         self.claimed.extend(top);
         self.add_found(found);
         let errors = self.take_errors();
-        if errors.is_empty() {
-            Ok(())
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     /// The settings in effect of all sections that were read, as YAML, defaults included and every
@@ -167,9 +151,7 @@ impl Config {
     /// Gives the files other names: those of a test's folder differ from run to run.
     #[cfg(test)]
     pub(super) fn rename_sources(&mut self, rename: &dyn Fn(String) -> String) {
-        self.sources
-            .iter_mut()
-            .for_each(|source| source.rename(rename));
+        self.sources.iter_mut().for_each(|source| source.rename(rename));
         for finding in self.errors.iter_mut().chain(&mut self.warnings) {
             finding.file = rename(std::mem::take(&mut finding.file));
         }
@@ -180,12 +162,7 @@ impl Config {
         self.claimed.insert(path.to_owned());
     }
 
-    fn read_at<T: DeserializeOwned>(
-        &mut self,
-        path: &str,
-        input: Option<&str>,
-        framed: bool,
-    ) -> Option<T> {
+    fn read_at<T: DeserializeOwned>(&mut self, path: &str, input: Option<&str>, framed: bool) -> Option<T> {
         let (value, faults) = self.read_node(path, framed);
         self.claim(path);
         self.add_faults(faults, path, input);
@@ -199,32 +176,16 @@ impl Config {
         }
     }
 
-    pub(super) fn read_node<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        framed: bool,
-    ) -> (Option<T>, Vec<Located>) {
+    pub(super) fn read_node<T: DeserializeOwned>(&self, path: &str, framed: bool) -> (Option<T>, Vec<Located>) {
         match self.root.find(path).filter(|node| !node.is_null()) {
             None => (None, Vec::new()),
-            Some(node) => read::read(&read::Section {
-                node,
-                path,
-                claimed: &self.claimed,
-                framed,
-            }),
+            Some(node) => read::read(&read::Section { node, path, claimed: &self.claimed, framed }),
         }
     }
 
     pub(super) fn add_faults(&mut self, faults: Vec<Located>, base: &str, input: Option<&str>) {
         for fault in faults {
-            let Located {
-                kind,
-                hint,
-                quotable,
-                path,
-                place,
-                culprit,
-            } = fault;
+            let Located { kind, hint, quotable, path, place, culprit } = fault;
             match kind {
                 Kind::Unknown { key, known } => {
                     let unread = Unread {

@@ -35,13 +35,7 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(place: Place, path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            place,
-            path: path.into(),
-            message: message.into(),
-            hint: None,
-            quotable: true,
-        }
+        Self { place, path: path.into(), message: message.into(), hint: None, quotable: true }
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -71,21 +65,11 @@ const QUOTED_SIDE: usize = 60;
 
 impl Source {
     pub(super) fn file(name: String, text: String) -> Self {
-        Self {
-            name,
-            text,
-            numbered: true,
-            secrets: Vec::new(),
-        }
+        Self { name, text, numbered: true, secrets: Vec::new() }
     }
 
     pub(super) fn command_line(text: String) -> Self {
-        Self {
-            name: COMMAND_LINE.to_owned(),
-            text,
-            numbered: false,
-            secrets: Vec::new(),
-        }
+        Self { name: COMMAND_LINE.to_owned(), text, numbered: false, secrets: Vec::new() }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -104,16 +88,8 @@ impl Source {
 
     /// Makes a finding of a problem in this source.
     pub(super) fn report(&self, problem: Problem) -> ConfigError {
-        let snippet = if problem.quotable {
-            self.snippet(problem.place)
-        } else {
-            None
-        };
-        let (line, column) = if self.numbered {
-            (problem.place.line, problem.place.column)
-        } else {
-            (0, 0)
-        };
+        let snippet = if problem.quotable { self.snippet(problem.place) } else { None };
+        let (line, column) = if self.numbered { (problem.place.line, problem.place.column) } else { (0, 0) };
         ConfigError {
             file: self.name.clone(),
             line,
@@ -145,23 +121,13 @@ impl Source {
             return None;
         }
         let caret = column.saturating_sub(1);
-        let first = if line.chars().count() > 2 * QUOTED_SIDE {
-            caret.saturating_sub(QUOTED_SIDE)
-        } else {
-            0
-        };
+        let first = if line.chars().count() > 2 * QUOTED_SIDE { caret.saturating_sub(QUOTED_SIDE) } else { 0 };
         let quoted: Vec<char> = line
             .chars()
             .skip(first)
             .take(2 * QUOTED_SIDE)
             // A control character would be obeyed by the terminal.
-            .map(|c| {
-                if c.is_control() && c != '\t' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
+            .map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c })
             .collect();
         let pad: String = quoted
             .iter()
@@ -182,16 +148,8 @@ impl Source {
             .iter()
             .filter(|extent| extent.start.0 <= number && number <= extent.end.0)
             .map(|extent| {
-                let from = if extent.start.0 == number {
-                    extent.start.1 - 1
-                } else {
-                    0
-                };
-                let to = if extent.end.0 == number {
-                    extent.end.1 - 1
-                } else {
-                    length
-                };
+                let from = if extent.start.0 == number { extent.start.1 - 1 } else { 0 };
+                let to = if extent.end.0 == number { extent.end.1 - 1 } else { length };
                 (from, to.min(length))
             })
             .collect();
@@ -248,10 +206,7 @@ pub(super) fn shown(text: &str) -> String {
         end = text.find([':', '=']).or(end);
     }
     let quoted = text.get(..end.unwrap_or(text.len())).unwrap_or_default();
-    let mut line: String = quoted
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut line: String = quoted.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if end.is_some() {
         line.push('…');
     }
@@ -269,11 +224,7 @@ mod tests {
     use super::*;
 
     fn at(line: usize, column: usize) -> Place {
-        Place {
-            source: 0,
-            line,
-            column,
-        }
+        Place { source: 0, line, column }
     }
 
     #[test]
@@ -287,10 +238,7 @@ mod tests {
     fn masks_secrets_and_keeps_the_caret_in_place() {
         let text = "out: {password: hunter2, worker: two}\n";
         let mut source = Source::file("a.yml".to_owned(), text.to_owned());
-        source.hide(Extent {
-            start: (1, 17),
-            end: (1, 24),
-        });
+        source.hide(Extent { start: (1, 17), end: (1, 24) });
         let text = source.report(Problem::new(at(1, 34), "", "no")).to_string();
         assert_eq!(
             text,
@@ -321,10 +269,7 @@ mod tests {
     #[test]
     fn masks_every_line_of_a_long_secret() {
         let mut source = Source::file("a.yml".to_owned(), "k: |\n  AAA\n  BBB\nz: 1\n".to_owned());
-        source.hide(Extent {
-            start: (1, 4),
-            end: (4, 1),
-        });
+        source.hide(Extent { start: (1, 4), end: (4, 1) });
         let text = source.report(Problem::new(at(2, 3), "", "no")).to_string();
         assert_eq!(text, "a.yml:2:3: no\n********\n^");
         let text = source.report(Problem::new(at(4, 1), "", "no")).to_string();
@@ -335,9 +280,7 @@ mod tests {
     fn masks_credentials_of_urls() {
         let text = "hosts: ['https://u:p@es:9200', 'https://v:q@es2']";
         let source = Source::file("a.yml".to_owned(), text.to_owned());
-        let text = source
-            .report(Problem::new(at(1, 1), "", "`https://u:p@es` is bad"))
-            .to_string();
+        let text = source.report(Problem::new(at(1, 1), "", "`https://u:p@es` is bad")).to_string();
         assert_eq!(
             text,
             "a.yml:1:1: `https://[redacted]@es` is bad\n\
@@ -348,9 +291,7 @@ mod tests {
     #[test]
     fn an_override_has_no_line_number() {
         let source = Source::command_line("output.elasticsearch.worker=two".to_owned());
-        let text = source
-            .report(Problem::new(at(1, 29), "output.elasticsearch.worker", "no"))
-            .to_string();
+        let text = source.report(Problem::new(at(1, 29), "output.elasticsearch.worker", "no")).to_string();
         assert_eq!(
             text,
             "-E: output.elasticsearch.worker: no\n\

@@ -69,10 +69,7 @@ struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            init: Period::from_secs(1),
-            max: Period::from_secs(60),
-        }
+        Self { init: Period::from_secs(1), max: Period::from_secs(60) }
     }
 }
 
@@ -155,9 +152,7 @@ fn complaints(text: &str, overrides: &[&str]) -> String {
             for input in config.list("trailship.inputs", &INPUT_KINDS) {
                 let _: AwsS3 = config.read(&input);
             }
-            config
-                .finish()
-                .map_or_else(|errors| errors.to_string(), |()| String::new())
+            config.finish().map_or_else(|errors| errors.to_string(), |()| String::new())
         }
     }
 }
@@ -211,10 +206,7 @@ output.elasticsearch:
             ratio: 1.0,
             loadbalance: false,
             batch: NonZeroU32::new(5),
-            backoff: Backoff {
-                init: Period::from_secs(2),
-                max: Period::from_secs(60),
-            },
+            backoff: Backoff { init: Period::from_secs(2), max: Period::from_secs(60) },
             ssl: Ssl {
                 verification_mode: Some("none".to_owned()),
                 certificate_authorities: vec!["/etc/ca.pem".to_owned()],
@@ -267,10 +259,7 @@ fn later_files_lie_over_earlier_ones() {
     std::fs::write(&two, "output.elasticsearch.worker: two\n").unwrap();
     let mut config = load(&[one, two.clone()], &[], &environment).unwrap();
     let settings: Elasticsearch = config.section("output.elasticsearch");
-    assert_eq!(
-        (settings.worker, *settings.timeout),
-        (1, std::time::Duration::from_secs(5))
-    );
+    assert_eq!((settings.worker, *settings.timeout), (1, std::time::Duration::from_secs(5)));
     let errors = config.finish().unwrap_err();
     assert_eq!(errors.0.len(), 1);
     assert_eq!(errors.0[0].file, two.display().to_string());

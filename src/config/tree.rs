@@ -62,22 +62,14 @@ pub(super) enum Again {
 
 impl Node {
     pub(super) fn map(place: Place, map: Map) -> Self {
-        Self {
-            place,
-            end: (place.line, place.column),
-            value: Value::Map(map),
-        }
+        Self { place, end: (place.line, place.column), value: Value::Map(map) }
     }
 
     pub(super) fn scalar(place: Place, text: impl Into<String>, loose: bool) -> Self {
         Self {
             place,
             end: (place.line, place.column),
-            value: Value::Scalar(Scalar {
-                text: text.into(),
-                plain: true,
-                loose,
-            }),
+            value: Value::Scalar(Scalar { text: text.into(), plain: true, loose }),
         }
     }
 
@@ -87,10 +79,7 @@ impl Node {
     }
 
     pub(super) fn extent(&self) -> Extent {
-        Extent {
-            start: (self.place.line, self.place.column),
-            end: self.end,
-        }
+        Extent { start: (self.place.line, self.place.column), end: self.end }
     }
 
     /// The kind of value as a message names it.
@@ -244,10 +233,7 @@ impl Node {
 
     /// How many values there are and how many bytes of text they hold, itself included.
     pub(super) fn size(&self) -> Size {
-        let mut size = Size {
-            values: 1,
-            bytes: 0,
-        };
+        let mut size = Size { values: 1, bytes: 0 };
         match &self.value {
             Value::Scalar(scalar) => size.bytes = scalar.text.len(),
             Value::List(items) => items.iter().for_each(|item| size.add(item.size())),
@@ -319,11 +305,7 @@ impl Map {
             }
         };
         match self.get_mut(first) {
-            None => self.entries.push(Entry {
-                key: first.to_owned(),
-                key_place,
-                value,
-            }),
+            None => self.entries.push(Entry { key: first.to_owned(), key_place, value }),
             Some(there) => there.unite(key_place, value, again, first, problems),
         }
     }
@@ -331,14 +313,7 @@ impl Map {
 
 impl Entry {
     /// Brings together what two spellings of one layer say about one setting.
-    fn unite(
-        &mut self,
-        key_place: Place,
-        value: Node,
-        again: Again,
-        path: &str,
-        problems: &mut Vec<Problem>,
-    ) {
+    fn unite(&mut self, key_place: Place, value: Node, again: Again, path: &str, problems: &mut Vec<Problem>) {
         match (&mut self.value.value, value.value) {
             (Value::Map(there), Value::Map(more)) => {
                 for entry in more.entries {
@@ -353,11 +328,7 @@ impl Entry {
             }
             // `output:` with nothing behind it, and `output.console.enabled` elsewhere.
             (Value::Scalar(there), more @ Value::Map(_)) if there.is_null() => {
-                self.value = Node {
-                    place: value.place,
-                    end: value.end,
-                    value: more,
-                };
+                self.value = Node { place: value.place, end: value.end, value: more };
             }
             (Value::Map(_), Value::Scalar(more)) if more.is_null() => {}
             _ if again == Again::Kept => {}
@@ -372,11 +343,7 @@ impl Entry {
 
 /// A path with one more name.
 pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 #[cfg(test)]
@@ -442,12 +409,6 @@ mod tests {
     fn measures_itself() {
         let node = tree("a:\n  b: [x, {c: y}]\n");
         assert_eq!(node.height(), 5);
-        assert_eq!(
-            node.size(),
-            Size {
-                values: 6,
-                bytes: 5
-            }
-        );
+        assert_eq!(node.size(), Size { values: 6, bytes: 5 });
     }
 }

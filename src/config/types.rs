@@ -44,10 +44,7 @@ pub struct Malformed {
 impl Malformed {
     /// Makes a complaint; both texts are lower-case and without a full stop.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            hint: hint.into(),
-        }
+        Self { message: message.into(), hint: hint.into() }
     }
 
     /// What is wrong.
@@ -68,10 +65,7 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err = Malformed>,
 {
-    deserializer.deserialize_str(TextVisitor {
-        expecting,
-        value: PhantomData,
-    })
+    deserializer.deserialize_str(TextVisitor { expecting, value: PhantomData })
 }
 
 struct TextVisitor<T> {

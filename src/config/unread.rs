@@ -47,13 +47,7 @@ impl Unread<'_> {
             }
             if !self.is_on_the_way(&entry_path) {
                 let names = self.names_at(path);
-                found.extend(self.judge(
-                    &entry.key,
-                    &entry_path,
-                    entry.key_place,
-                    Some(value),
-                    &names,
-                ));
+                found.extend(self.judge(&entry.key, &entry_path, entry.key_place, Some(value), &names));
             } else if matches!(value.value, Value::Map(_)) {
                 found.extend(self.walk(value, &entry_path));
             } else if !value.is_null() {
@@ -89,11 +83,7 @@ impl Unread<'_> {
         }
         let above = path.strip_suffix(key).unwrap_or_default();
         let above = above.strip_suffix('.').unwrap_or(above);
-        let mut problem = Problem::new(
-            key_place,
-            above,
-            format!("unknown setting `{}`", shown(key)),
-        );
+        let mut problem = Problem::new(key_place, above, format!("unknown setting `{}`", shown(key)));
         problem.hint = match nearest(key, names.iter().copied()) {
             Some(near) => Some(format!("did you mean `{near}`?")),
             None if names.is_empty() || names.len() > MAX_LISTED => None,
@@ -113,11 +103,7 @@ impl Unread<'_> {
     }
 
     fn is_on_the_way(&self, path: &str) -> bool {
-        self.known.iter().any(|known| {
-            known
-                .strip_prefix(path)
-                .is_some_and(|rest| rest.starts_with('.'))
-        })
+        self.known.iter().any(|known| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
     }
 
     /// The names that somebody has asked for below a path.
@@ -127,11 +113,7 @@ impl Unread<'_> {
             .iter()
             .filter_map(|known| {
                 let rest = known.strip_prefix(path)?;
-                let rest = if path.is_empty() {
-                    rest
-                } else {
-                    rest.strip_prefix('.')?
-                };
+                let rest = if path.is_empty() { rest } else { rest.strip_prefix('.')? };
                 rest.split('.').next()
             })
             .collect();
@@ -145,24 +127,18 @@ fn verdict(row: &Row, path: &str, place: Place, value: Option<&Node>) -> Option<
     let problem = |message: &str| Problem::new(place, path, message).hint(row.advice);
     let is_off = value.is_none_or(is_off);
     match row.verdict {
-        Verdict::Ignored => Some(Found::Warning(problem(
-            "this setting of Filebeat has no effect here",
-        ))),
+        Verdict::Ignored => Some(Found::Warning(problem("this setting of Filebeat has no effect here"))),
         Verdict::Renamed => Some(Found::Error(problem("this setting has another name here"))),
         Verdict::Refused if is_off => None,
         Verdict::Only(values) if is_off || value.is_some_and(|v| is_one_of(v, values)) => None,
-        Verdict::Refused | Verdict::Only(_) => Some(Found::Error(problem(
-            "this setting of Filebeat is not supported",
-        ))),
+        Verdict::Refused | Verdict::Only(_) => Some(Found::Error(problem("this setting of Filebeat is not supported"))),
     }
 }
 
 /// Whether a setting is switched off, so that not having it changes nothing.
 fn is_off(node: &Node) -> bool {
     match &node.value {
-        Value::Scalar(scalar) => {
-            node.is_null() || matches!(scalar.text.trim(), "" | "false" | "no" | "off")
-        }
+        Value::Scalar(scalar) => node.is_null() || matches!(scalar.text.trim(), "" | "false" | "no" | "off"),
         Value::List(items) => items.is_empty(),
         Value::Map(map) => {
             let enabled = map.get("enabled").map(|entry| &entry.value);

@@ -58,15 +58,9 @@ pub(super) fn parse_at(source: usize, text: &str, columns: usize, depth: usize) 
         }
     };
     builder.close_all();
-    let start = Place {
-        source,
-        line: 1,
-        column: columns + 1,
-    };
+    let start = Place { source, line: 1, column: columns + 1 };
     Document {
-        root: builder
-            .root
-            .unwrap_or_else(|| Node::scalar(start, "", false)),
+        root: builder.root.unwrap_or_else(|| Node::scalar(start, "", false)),
         problems: builder.problems,
         secrets: builder.secrets,
         whole,
@@ -102,11 +96,7 @@ struct Frame {
 
 enum Items {
     List(Vec<Node>),
-    Map {
-        pending: Option<(String, Place)>,
-        written: Vec<(String, Place, Node)>,
-        merged: Vec<Node>,
-    },
+    Map { pending: Option<(String, Place)>, written: Vec<(String, Place, Node)>, merged: Vec<Node> },
 }
 
 impl Builder {
@@ -119,11 +109,7 @@ impl Builder {
             }
             let (event, span) = next.map_err(|fault| {
                 let place = self.place(fault.marker().line(), fault.marker().col());
-                Problem::new(
-                    place,
-                    self.path(),
-                    format!("not valid YAML: {}", shown(fault.info())),
-                )
+                Problem::new(place, self.path(), format!("not valid YAML: {}", shown(fault.info())))
             })?;
             let place = self.place(span.start.line(), span.start.col());
             match event {
@@ -146,11 +132,7 @@ impl Builder {
                 }
                 Event::MappingStart(anchor, tag) => {
                     self.check_tag(tag.as_deref(), place);
-                    let items = Items::Map {
-                        pending: None,
-                        written: Vec::new(),
-                        merged: Vec::new(),
-                    };
+                    let items = Items::Map { pending: None, written: Vec::new(), merged: Vec::new() };
                     self.open(items, anchor, place)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
@@ -163,11 +145,7 @@ impl Builder {
 
     fn place(&self, line: usize, column: usize) -> Place {
         let before = if line == 1 { self.columns } else { 0 };
-        Place {
-            source: self.source,
-            line,
-            column: column + 1 + before,
-        }
+        Place { source: self.source, line, column: column + 1 + before }
     }
 
     fn path(&self) -> String {
@@ -200,8 +178,7 @@ impl Builder {
         let is_bare = |tag: &Tag| tag.handle.is_empty() && tag.suffix == "!";
         if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema() && !is_bare(tag)) {
             let message = format!("the tag `{}` has no meaning here", shown(&tag.to_string()));
-            self.problems
-                .push(Problem::new(place, self.path(), message).hint("leave the tag out"));
+            self.problems.push(Problem::new(place, self.path(), message).hint("leave the tag out"));
         }
     }
 
@@ -210,10 +187,7 @@ impl Builder {
         match self.frames.last() {
             None => self.base_depth + 1,
             Some(frame) => match &frame.items {
-                Items::Map {
-                    pending: Some((key, _)),
-                    ..
-                } => frame.depth + key.split('.').count(),
+                Items::Map { pending: Some((key, _)), .. } => frame.depth + key.split('.').count(),
                 _ => frame.depth + 1,
             },
         }
@@ -235,13 +209,7 @@ impl Builder {
         Err(Problem::new(place, "", message).hint("aliases count as often as they are used"))
     }
 
-    fn scalar(
-        &mut self,
-        text: String,
-        plain: bool,
-        anchor: usize,
-        span: &Span,
-    ) -> Result<(), Problem> {
+    fn scalar(&mut self, text: String, plain: bool, anchor: usize, span: &Span) -> Result<(), Problem> {
         let place = self.place(span.start.line(), span.start.col());
         if self.awaits_key() {
             return self.key(text, place);
@@ -252,11 +220,7 @@ impl Builder {
         let node = Node {
             place: self.place_of_value(place, &text, plain),
             end: (end.line, end.column),
-            value: Value::Scalar(Scalar {
-                text,
-                plain,
-                loose: false,
-            }),
+            value: Value::Scalar(Scalar { text, plain, loose: false }),
         };
         self.note_secret(&node);
         self.remember(anchor, &node);
@@ -277,19 +241,13 @@ impl Builder {
     /// An absent value is where its key is: the parser places it on the next token.
     fn place_of_value(&self, place: Place, text: &str, plain: bool) -> Place {
         match self.frames.last().map(|frame| &frame.items) {
-            Some(Items::Map {
-                pending: Some((_, key_place)),
-                ..
-            }) if plain && text.is_empty() => *key_place,
+            Some(Items::Map { pending: Some((_, key_place)), .. }) if plain && text.is_empty() => *key_place,
             _ => place,
         }
     }
 
     fn awaits_key(&self) -> bool {
-        matches!(
-            self.frames.last().map(|frame| &frame.items),
-            Some(Items::Map { pending: None, .. })
-        )
+        matches!(self.frames.last().map(|frame| &frame.items), Some(Items::Map { pending: None, .. }))
     }
 
     fn key(&mut self, key: String, place: Place) -> Result<(), Problem> {
@@ -314,11 +272,7 @@ impl Builder {
             return Err(no_key(place));
         }
         let Some((height, size)) = self.anchors.get(&anchor).map(|a| (a.height, a.size)) else {
-            return Err(Problem::new(
-                place,
-                self.path(),
-                "the alias stands inside the value that it repeats",
-            ));
+            return Err(Problem::new(place, self.path(), "the alias stands inside the value that it repeats"));
         };
         self.admit(height, size, place)?;
         if let Some(node) = self.anchors.get(&anchor).map(|anchor| anchor.node.clone()) {
@@ -332,18 +286,10 @@ impl Builder {
         if self.awaits_key() {
             return Err(no_key(place));
         }
-        let size = Size {
-            values: 1,
-            bytes: 0,
-        };
+        let size = Size { values: 1, bytes: 0 };
         self.admit(1, size, place)?;
         let depth = self.next_depth();
-        self.frames.push(Frame {
-            place,
-            anchor,
-            depth,
-            items,
-        });
+        self.frames.push(Frame { place, anchor, depth, items });
         Ok(())
     }
 
@@ -353,9 +299,7 @@ impl Builder {
         };
         let value = match frame.items {
             Items::List(items) => Value::List(items),
-            Items::Map {
-                written, merged, ..
-            } => {
+            Items::Map { written, merged, .. } => {
                 let first_new = self.problems.len();
                 let map = fold(written, merged, &mut self.problems);
                 let path = self.path();
@@ -365,11 +309,7 @@ impl Builder {
                 Value::Map(map)
             }
         };
-        let node = Node {
-            place: frame.place,
-            end,
-            value,
-        };
+        let node = Node { place: frame.place, end, value };
         self.remember(frame.anchor, &node);
         self.attach(node);
     }
@@ -384,11 +324,7 @@ impl Builder {
 
     fn remember(&mut self, anchor: usize, node: &Node) {
         if anchor > 0 {
-            let anchored = Anchor {
-                node: node.clone(),
-                height: node.height(),
-                size: node.size(),
-            };
+            let anchored = Anchor { node: node.clone(), height: node.height(), size: node.size() };
             self.anchors.insert(anchor, anchored);
         }
     }
@@ -400,11 +336,7 @@ impl Builder {
         };
         match &mut frame.items {
             Items::List(items) => items.push(node),
-            Items::Map {
-                pending,
-                written,
-                merged,
-            } => {
+            Items::Map { pending, written, merged } => {
                 let Some((key, place)) = pending.take() else {
                     return;
                 };
@@ -439,11 +371,7 @@ fn no_key(place: Place) -> Problem {
 }
 
 /// Makes a map of what was written, dotted keys opened; merged maps give what is not written.
-fn fold(
-    written: Vec<(String, Place, Node)>,
-    merged: Vec<Node>,
-    problems: &mut Vec<Problem>,
-) -> Map {
+fn fold(written: Vec<(String, Place, Node)>, merged: Vec<Node>, problems: &mut Vec<Problem>) -> Map {
     let mut map = Map::default();
     for (key, place, node) in written {
         map.insert(&key, place, node, Again::Refused, problems);
@@ -455,13 +383,7 @@ fn fold(
         };
         for entry in base.entries {
             if !own.contains(&entry.key) {
-                map.insert(
-                    &entry.key,
-                    entry.key_place,
-                    entry.value,
-                    Again::Kept,
-                    problems,
-                );
+                map.insert(&entry.key, entry.key_place, entry.value, Again::Kept, problems);
             }
         }
     }
@@ -484,11 +406,8 @@ mod tests {
                 format!("[{}]", items.join(", "))
             }
             Value::Map(map) => {
-                let mut entries: Vec<String> = map
-                    .entries
-                    .iter()
-                    .map(|entry| format!("{}: {}", entry.key, outline(&entry.value)))
-                    .collect();
+                let mut entries: Vec<String> =
+                    map.entries.iter().map(|entry| format!("{}: {}", entry.key, outline(&entry.value))).collect();
                 entries.sort();
                 format!("{{{}}}", entries.join(", "))
             }
@@ -515,10 +434,7 @@ mod tests {
 
     #[test]
     fn keeps_quoting_and_order() {
-        assert_eq!(
-            read("a: 5\nb: '5'\nc: \"x\"\nd: |\n  y\ne:\n"),
-            "{a: 5, b: \"5\", c: \"x\", d: \"y\\n\", e: }"
-        );
+        assert_eq!(read("a: 5\nb: '5'\nc: \"x\"\nd: |\n  y\ne:\n"), "{a: 5, b: \"5\", c: \"x\", d: \"y\\n\", e: }");
         assert_eq!(read("a: !!str 5"), "{a: \"5\"}");
         assert_eq!(read("\u{feff}a: 5"), "{a: 5}");
         assert_eq!(read(""), "");
@@ -529,19 +445,13 @@ mod tests {
     fn keeps_the_place_of_keys_and_values() {
         let document = parse(3, "a:\n  b: [x,  y]\n  c:\nd: 'q'\n");
         let node = |path: &str| document.root.find(path).unwrap().place;
-        let place = |line, column| Place {
-            source: 3,
-            line,
-            column,
-        };
+        let place = |line, column| Place { source: 3, line, column };
         assert_eq!(node("a.b"), place(2, 6));
         assert_eq!(node("a.b[1]"), place(2, 11));
         assert_eq!(node("a.c"), place(3, 3));
         assert_eq!(node("d"), place(4, 4));
         assert_eq!(document.root.find("d").unwrap().end, (4, 7));
-        let Value::Map(map) = &document.root.value else {
-            unreachable!()
-        };
+        let Value::Map(map) = &document.root.value else { unreachable!() };
         assert_eq!(map.get("d").unwrap().key_place, place(4, 1));
     }
 
@@ -564,39 +474,21 @@ mod tests {
             problems("output.elasticsearch:\n  worker: 1\noutput:\n  elasticsearch.worker: 2\n"),
             ["4:3: : `output.elasticsearch.worker` is already set at 2:3"]
         );
-        assert_eq!(
-            problems("a:\n  b: 1\n  b: 2\n"),
-            ["3:3: a: `b` is already set at 2:3"]
-        );
-        assert_eq!(
-            problems("a: 1\na.b: 2\n"),
-            ["2:1: : `a` is already set at 1:1"]
-        );
-        assert_eq!(
-            problems("a: [1]\na: [2]\n"),
-            ["2:1: : `a` is already set at 1:1"]
-        );
+        assert_eq!(problems("a:\n  b: 1\n  b: 2\n"), ["3:3: a: `b` is already set at 2:3"]);
+        assert_eq!(problems("a: 1\na.b: 2\n"), ["2:1: : `a` is already set at 1:1"]);
+        assert_eq!(problems("a: [1]\na: [2]\n"), ["2:1: : `a` is already set at 1:1"]);
     }
 
     #[test]
     fn anchors_aliases_and_merge_keys() {
         assert_eq!(read("a: &x [1]\nb: *x\n"), "{a: [1], b: [1]}");
-        assert_eq!(
-            read("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n"),
-            "{a: {p: 1, q: 2}, b: {p: 1, q: 3}}"
-        );
+        assert_eq!(read("a: &x {p: 1, q: 2}\nb:\n  <<: *x\n  q: 3\n"), "{a: {p: 1, q: 2}, b: {p: 1, q: 3}}");
         assert_eq!(
             read("a: &x {p: 1}\nb: &y {p: 2, q: 2}\nc: {<<: [*x, *y]}\n"),
             "{a: {p: 1}, b: {p: 2, q: 2}, c: {p: 1, q: 2}}"
         );
-        assert_eq!(
-            problems("a: {<<: 5}\n"),
-            ["1:5: : `<<` wants a map or a list of maps"]
-        );
-        assert_eq!(
-            problems("a: &x [*x]\n"),
-            ["1:8: a[0]: the alias stands inside the value that it repeats"]
-        );
+        assert_eq!(problems("a: {<<: 5}\n"), ["1:5: : `<<` wants a map or a list of maps"]);
+        assert_eq!(problems("a: &x [*x]\n"), ["1:8: a[0]: the alias stands inside the value that it repeats"]);
     }
 
     #[test]
@@ -612,10 +504,7 @@ mod tests {
         assert!(found[0].ends_with("there are more than 20000 values"));
 
         let long = "x".repeat(100_000);
-        let found = problems(&format!(
-            "a: &a {long}\nb: [{}]\n",
-            vec!["*a"; 100].join(", ")
-        ));
+        let found = problems(&format!("a: &a {long}\nb: [{}]\n", vec!["*a"; 100].join(", ")));
         assert_eq!(found, ["2:165: : the values hold more than 4194304 bytes"]);
     }
 
@@ -632,11 +521,7 @@ mod tests {
         for text in deep(MAX_DEPTH - 2) {
             assert_eq!(problems(&text), [""; 0], "{text}");
         }
-        for text in deep(MAX_DEPTH + 1)
-            .into_iter()
-            .chain(deep(300))
-            .chain(deep(100_000))
-        {
+        for text in deep(MAX_DEPTH + 1).into_iter().chain(deep(300)).chain(deep(100_000)) {
             let found = problems(&text);
             assert_eq!(found.len(), 1, "{}", &text[..20]);
         }
@@ -649,44 +534,23 @@ mod tests {
 
     #[test]
     fn what_a_configuration_has_no_use_for_is_an_error() {
-        assert_eq!(
-            problems("a: 1\n---\nb: 2\n"),
-            ["2:1: : a second document begins here"]
-        );
-        assert_eq!(
-            problems("? [a]\n: b\n"),
-            ["1:3: : the name of a setting must be a text"]
-        );
-        assert_eq!(
-            problems("a: !secret x\n"),
-            ["1:4: a: the tag `!secret` has no meaning here"]
-        );
-        assert_eq!(
-            problems("a..b: 1\n"),
-            ["1:1: : `a..b` is not the name of a setting"]
-        );
+        assert_eq!(problems("a: 1\n---\nb: 2\n"), ["2:1: : a second document begins here"]);
+        assert_eq!(problems("? [a]\n: b\n"), ["1:3: : the name of a setting must be a text"]);
+        assert_eq!(problems("a: !secret x\n"), ["1:4: a: the tag `!secret` has no meaning here"]);
+        assert_eq!(problems("a..b: 1\n"), ["1:1: : `a..b` is not the name of a setting"]);
     }
 
     #[test]
     fn notes_where_secrets_stand() {
         let extents = |text: &str| -> Vec<((usize, usize), (usize, usize))> {
             let secrets = parse(0, text).secrets;
-            secrets
-                .iter()
-                .map(|secret| (secret.start, secret.end))
-                .collect()
+            secrets.iter().map(|secret| (secret.start, secret.end)).collect()
         };
         assert_eq!(extents("a: {password: x, b: y}"), [((1, 15), (1, 16))]);
         assert_eq!(extents("api_key.id: x"), [((1, 13), (1, 14))]);
-        assert_eq!(
-            extents("password: x\npassword: yy\n"),
-            [((1, 11), (1, 12)), ((2, 11), (2, 13))]
-        );
+        assert_eq!(extents("password: x\npassword: yy\n"), [((1, 11), (1, 12)), ((2, 11), (2, 13))]);
         assert_eq!(extents("a: &x [p]\npassword: *x\n"), [((1, 8), (1, 9))]);
-        assert_eq!(
-            extents("key: |\n  -----BEGIN PRIVATE KEY-----\n  AAA\nz: 1\n"),
-            [((2, 3), (4, 1))]
-        );
+        assert_eq!(extents("key: |\n  -----BEGIN PRIVATE KEY-----\n  AAA\nz: 1\n"), [((2, 3), (4, 1))]);
     }
 
     #[test]

@@ -348,6 +348,12 @@ mod tests {
     }
 
     #[test]
+    fn a_mapper_may_be_handed_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<Mapper>();
+    }
+
+    #[test]
     fn statistics_learn_time_and_action() {
         let origin = Origin::default();
         let mut mapper = Mapper::new(Arc::new(Settings::default()));

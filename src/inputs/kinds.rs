@@ -35,7 +35,11 @@ fn s3_sqs(config: &mut Config, section: &Section) -> Option<Box<dyn Input>> {
     let settings: S3SqsConfig = config.read(section);
     let problems = settings.problems();
     for problem in &problems {
-        config.reject(&format!("{}.{}", section.path(), problem.key), problem.complaint.message(), Some(problem.complaint.hint()));
+        config.reject(
+            &format!("{}.{}", section.path(), problem.key),
+            problem.complaint.message(),
+            Some(problem.complaint.hint()),
+        );
     }
     if !problems.is_empty() {
         return None;
@@ -46,7 +50,11 @@ fn s3_sqs(config: &mut Config, section: &Section) -> Option<Box<dyn Input>> {
 fn file(config: &mut Config, section: &Section) -> Option<Box<dyn Input>> {
     let settings: FileConfig = config.read(section);
     if settings.paths.is_empty() {
-        config.reject(&format!("{}.paths", section.path()), "`paths` is missing", Some("name files, folders or globs, such as `['/var/cloudtrail/AWSLogs']`"));
+        config.reject(
+            &format!("{}.paths", section.path()),
+            "`paths` is missing",
+            Some("name files, folders or globs, such as `['/var/cloudtrail/AWSLogs']`"),
+        );
     }
     Some(Box::new(FileInput::new(settings)))
 }

@@ -74,7 +74,8 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
         let Some(_charge) = context.mill.charge(CHARGE).await else {
             return (None, End::Fault(ObjectFault::Stopped));
         };
-        let reading = context.mill.begin(part, Arc::clone(&subject.origin), Arc::clone(&subject.source), subject.digest);
+        let reading =
+            context.mill.begin(part, Arc::clone(&subject.origin), Arc::clone(&subject.source), subject.digest);
         attempts(context, reading, object).await
     };
     let ended = tokio::select! {
@@ -180,7 +181,15 @@ async fn park(context: &Context, reading: Reading, code: &'static str, reason: S
     // Durable writing blocks.
     let parked = tokio::task::spawn_blocking(move || {
         let (offset, record) = reading.unfinished().unwrap_or((0, &[]));
-        let parked = Parked { code, reason: text, status: None, source: reading.source(), offset: Some(offset), id: None, record };
+        let parked = Parked {
+            code,
+            reason: text,
+            status: None,
+            source: reading.source(),
+            offset: Some(offset),
+            id: None,
+            record,
+        };
         let written = parking.park(&[parked]);
         (reading.into_part(), written)
     });

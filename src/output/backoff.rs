@@ -15,10 +15,7 @@ pub struct Backoff {
 impl Backoff {
     /// Pauses from about `init` to at most `max`; a smaller `max` counts as `init`.
     pub fn new(init: Duration, max: Duration) -> Backoff {
-        Backoff {
-            init,
-            max: max.max(init),
-        }
+        Backoff { init, max: max.max(init) }
     }
 
     /// The pause after `failures` failures in a row (0 and 1 mean the first): doubled each time, and between half and

@@ -54,14 +54,7 @@ impl Body {
         } else {
             self.wire.clone()
         };
-        if plain.len() == expected {
-            Ok(plain)
-        } else {
-            Err(Unsound::Length {
-                expected,
-                found: plain.len(),
-            })
-        }
+        if plain.len() == expected { Ok(plain) } else { Err(Unsound::Length { expected, found: plain.len() }) }
     }
 
     /// The plain bytes of each item, shared and not copied.
@@ -70,26 +63,15 @@ impl Body {
     /// Body and lengths do not agree.
     pub fn plain_items(&self) -> Result<Vec<Bytes>, Unsound> {
         let mut rest = self.plain()?;
-        Ok(self
-            .items
-            .iter()
-            .map(|length| rest.split_to(*length as usize))
-            .collect())
+        Ok(self.items.iter().map(|length| rest.split_to(*length as usize)).collect())
     }
 
     /// A body of these items; compressed at `level` 1 to 9, plain at 0.
     pub fn of(items: &[Bytes], level: u8) -> Body {
         let plain: Vec<u8> = items.iter().flat_map(|item| item.iter().copied()).collect();
-        let lengths = items
-            .iter()
-            .map(|item| u32::try_from(item.len()).unwrap_or(u32::MAX))
-            .collect();
+        let lengths = items.iter().map(|item| u32::try_from(item.len()).unwrap_or(u32::MAX)).collect();
         let packed = (level > 0).then(|| packed(&plain, level)).flatten();
-        Body {
-            gzip: packed.is_some(),
-            wire: Bytes::from(packed.unwrap_or(plain)),
-            items: lengths,
-        }
+        Body { gzip: packed.is_some(), wire: Bytes::from(packed.unwrap_or(plain)), items: lengths }
     }
 }
 
@@ -110,10 +92,7 @@ mod tests {
     use std::io::Read;
 
     fn items(texts: &[&str]) -> Vec<Bytes> {
-        texts
-            .iter()
-            .map(|text| Bytes::copy_from_slice(text.as_bytes()))
-            .collect()
+        texts.iter().map(|text| Bytes::copy_from_slice(text.as_bytes())).collect()
     }
 
     #[test]
@@ -121,9 +100,7 @@ mod tests {
         let body = Body::of(&items(&["one\n", "two\n"]), 1);
         assert!(body.gzip);
         let mut text = String::new();
-        flate2::read::GzDecoder::new(&body.wire[..])
-            .read_to_string(&mut text)
-            .unwrap();
+        flate2::read::GzDecoder::new(&body.wire[..]).read_to_string(&mut text).unwrap();
         assert_eq!(text, "one\ntwo\n");
     }
 
@@ -131,24 +108,12 @@ mod tests {
     fn disagreement_is_an_error_and_no_panic() {
         let mut body = Body::of(&items(&["one\n", "two\n"]), 0);
         body.items = vec![4, 5];
-        assert_eq!(
-            body.plain_items(),
-            Err(Unsound::Length {
-                expected: 9,
-                found: 8
-            })
-        );
+        assert_eq!(body.plain_items(), Err(Unsound::Length { expected: 9, found: 8 }));
         let mut body = Body::of(&items(&["one\n", "two\n"]), 1);
         body.items = vec![4];
         assert!(matches!(body.plain(), Err(Unsound::Gzip(_))));
         body.items = vec![400];
-        assert_eq!(
-            body.plain(),
-            Err(Unsound::Length {
-                expected: 400,
-                found: 8
-            })
-        );
+        assert_eq!(body.plain(), Err(Unsound::Length { expected: 400, found: 8 }));
     }
 
     proptest! {

@@ -25,10 +25,7 @@ pub struct ConsoleConfig {
 
 impl Default for ConsoleConfig {
     fn default() -> ConsoleConfig {
-        ConsoleConfig {
-            enabled: true,
-            pretty: false,
-        }
+        ConsoleConfig { enabled: true, pretty: false }
     }
 }
 
@@ -42,33 +39,18 @@ pub struct Console<W = io::Stdout> {
 impl<W: Write + Send + 'static> Console<W> {
     /// Writes to `writer`; sets `stop` when nobody reads any more.
     pub fn new(config: &ConsoleConfig, writer: W, stop: CancellationToken) -> Console<W> {
-        Console {
-            writer: Arc::new(Mutex::new(writer)),
-            pretty: config.pretty,
-            stop,
-        }
+        Console { writer: Arc::new(Mutex::new(writer)), pretty: config.pretty, stop }
     }
 
     async fn write(&self, bulk: Bulk) {
         let mut segments = Segments::new(bulk.segments);
-        let body = Body {
-            wire: bulk.body.into(),
-            gzip: bulk.gzip,
-            items: bulk.items,
-        };
+        let body = Body { wire: bulk.body.into(), gzip: bulk.gzip, items: bulk.items };
         let (writer, pretty) = (Arc::clone(&self.writer), self.pretty);
         // A pipe whose reader pauses blocks, so this is no work for an async thread.
         let written = tokio::task::spawn_blocking(move || {
-            let text = if pretty {
-                indented(&body)
-            } else {
-                body.plain().map_err(io::Error::other).map(Vec::from)
-            }?;
+            let text = if pretty { indented(&body) } else { body.plain().map_err(io::Error::other).map(Vec::from) }?;
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            writer
-                .write_all(&text)
-                .and_then(|()| writer.flush())
-                .map(|()| body.records())
+            writer.write_all(&text).and_then(|()| writer.flush()).map(|()| body.records())
         })
         .await;
         match written {
@@ -87,12 +69,7 @@ impl<W: Write + Send + 'static> Console<W> {
 
 impl<W: Write + Send + 'static> Output for Console<W> {
     fn shape(&self) -> BulkShape {
-        BulkShape {
-            framing: Framing::Lines,
-            compression_level: 0,
-            max_bytes: 256 << 10,
-            max_records: 1_000,
-        }
+        BulkShape { framing: Framing::Lines, compression_level: 0, max_bytes: 256 << 10, max_records: 1_000 }
     }
 
     /// One: lines keep the order in which bulks arrive.
@@ -162,33 +139,21 @@ mod tests {
     async fn shows_lines_or_indents() {
         for (pretty, shown) in [
             (false, "{\"a\":1}\n{\"b\":{\"c\":2}}\n"),
-            (
-                true,
-                "{\n  \"a\": 1\n}\n{\n  \"b\": {\n    \"c\": 2\n  }\n}\n",
-            ),
+            (true, "{\n  \"a\": 1\n}\n{\n  \"b\": {\n    \"c\": 2\n  }\n}\n"),
         ] {
             let screen = Screen::default();
-            let config = ConsoleConfig {
-                pretty,
-                ..ConsoleConfig::default()
-            };
+            let config = ConsoleConfig { pretty, ..ConsoleConfig::default() };
             let console = Console::new(&config, screen.clone(), CancellationToken::new());
             let trail = Trail::open();
             console.deliver(bulk(&trail)).await;
-            assert_eq!(
-                String::from_utf8(screen.shown.lock().unwrap().clone()).unwrap(),
-                shown
-            );
+            assert_eq!(String::from_utf8(screen.shown.lock().unwrap().clone()).unwrap(), shown);
             assert_eq!(trail.counters.read().indexed, 2);
         }
     }
 
     #[tokio::test]
     async fn a_closed_pipe_stops_the_run_and_gives_back() {
-        let screen = Screen {
-            closed: true,
-            ..Screen::default()
-        };
+        let screen = Screen { closed: true, ..Screen::default() };
         let stop = CancellationToken::new();
         let console = Console::new(&ConsoleConfig::default(), screen, stop.clone());
         let trail = Trail::open();

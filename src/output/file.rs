@@ -57,34 +57,19 @@ impl FileConfig {
     pub fn faults(&self) -> Vec<(&'static str, Malformed)> {
         let mut faults = Vec::new();
         if self.path.as_os_str().is_empty() {
-            faults.push((
-                "path",
-                Malformed::new("`path` is missing", "name the folder of the files"),
-            ));
+            faults.push(("path", Malformed::new("`path` is missing", "name the folder of the files")));
         }
         let is_plain = !self.filename.is_empty() && !self.filename.contains(['/', '\\', '\0']);
         if !is_plain {
             let text = format!("`{}` is not the start of a file name", self.filename);
-            faults.push((
-                "filename",
-                Malformed::new(text, "write a name without slashes, such as `trailship`"),
-            ));
+            faults.push(("filename", Malformed::new(text, "write a name without slashes, such as `trailship`")));
         }
         if self.rotate_every_kb == 0 {
-            faults.push((
-                "rotate_every_kb",
-                Malformed::new("`0` is too small a file", "write at least 1"),
-            ));
+            faults.push(("rotate_every_kb", Malformed::new("`0` is too small a file", "write at least 1")));
         }
         if self.mode().is_none() {
-            let text = format!(
-                "`{}` is not a file mode that lets its owner read and write",
-                self.permissions
-            );
-            faults.push((
-                "permissions",
-                Malformed::new(text, "write it as `0600` or `0640`"),
-            ));
+            let text = format!("`{}` is not a file mode that lets its owner read and write", self.permissions);
+            faults.push(("permissions", Malformed::new(text, "write it as `0600` or `0640`")));
         }
         faults
     }
@@ -129,11 +114,7 @@ impl FileOutput {
     }
 
     async fn write(&self, bulk: Bulk) {
-        let body = Body {
-            wire: bulk.body.into(),
-            gzip: bulk.gzip,
-            items: bulk.items,
-        };
+        let body = Body { wire: bulk.body.into(), gzip: bulk.gzip, items: bulk.items };
         let mut segments = Segments::new(bulk.segments);
         let items: Arc<[Bytes]> = match body.plain_items() {
             Ok(items) => items.into(),
@@ -142,13 +123,8 @@ impl FileOutput {
         let keys: Arc<[u64]> = bulk.keys.into();
         let mut failures = 0;
         loop {
-            let (state, items, keys) = (
-                Arc::clone(&self.state),
-                Arc::clone(&items),
-                Arc::clone(&keys),
-            );
-            let written =
-                tokio::task::spawn_blocking(move || lock(&state).write(&items, &keys)).await;
+            let (state, items, keys) = (Arc::clone(&self.state), Arc::clone(&items), Arc::clone(&keys));
+            let written = tokio::task::spawn_blocking(move || lock(&state).write(&items, &keys)).await;
             match written {
                 Ok(Ok(outcomes)) => {
                     self.repeats.passed(("file-write", 0));
@@ -170,12 +146,7 @@ impl FileOutput {
 
 impl Output for FileOutput {
     fn shape(&self) -> BulkShape {
-        BulkShape {
-            framing: Framing::Lines,
-            compression_level: 0,
-            max_bytes: 1 << 20,
-            max_records: 5_000,
-        }
+        BulkShape { framing: Framing::Lines, compression_level: 0, max_bytes: 1 << 20, max_records: 5_000 }
     }
 
     /// Two, so that one bulk is ready while the other waits for the disk.
@@ -200,11 +171,7 @@ impl State {
             if !known {
                 text.extend_from_slice(item);
             }
-            outcomes.push(Some(if known {
-                Outcome::Duplicate
-            } else {
-                Outcome::Indexed
-            }));
+            outcomes.push(Some(if known { Outcome::Duplicate } else { Outcome::Indexed }));
         }
         let begun = !text.is_empty() && self.files.append(&text)?;
         fresh.into_iter().for_each(|key| self.recent.insert(key));
@@ -242,11 +209,7 @@ struct Recent {
 
 impl Recent {
     fn new(capacity: usize) -> Recent {
-        Recent {
-            capacity,
-            newer: HashSet::new(),
-            older: HashSet::new(),
-        }
+        Recent { capacity, newer: HashSet::new(), older: HashSet::new() }
     }
 
     fn contains(&self, key: u64) -> bool {
@@ -275,10 +238,7 @@ mod tests {
     use std::path::Path;
 
     fn config(path: &Path) -> FileConfig {
-        FileConfig {
-            path: path.to_owned(),
-            ..FileConfig::default()
-        }
+        FileConfig { path: path.to_owned(), ..FileConfig::default() }
     }
 
     fn bulk(trail: &Trail, texts: &[&str], keys: &[u64]) -> Bulk {
@@ -293,15 +253,9 @@ mod tests {
     }
 
     fn written(path: &Path) -> Vec<String> {
-        let mut names: Vec<PathBuf> = fs::read_dir(path)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut names: Vec<PathBuf> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
         names.sort();
-        names
-            .iter()
-            .map(|name| fs::read_to_string(name).unwrap())
-            .collect()
+        names.iter().map(|name| fs::read_to_string(name).unwrap()).collect()
     }
 
     #[tokio::test]
@@ -309,9 +263,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let output = FileOutput::open(&config(dir.path())).unwrap();
         let mut trail = Trail::open();
-        output
-            .deliver(bulk(&trail, &["1\n", "2\n", "1\n"], &[1, 2, 1]))
-            .await;
+        output.deliver(bulk(&trail, &["1\n", "2\n", "1\n"], &[1, 2, 1])).await;
         output.deliver(bulk(&trail, &["2\n", "3\n"], &[2, 3])).await;
         trail.seal();
         assert_eq!(written(dir.path()), ["1\n2\n3\n"]);
@@ -324,11 +276,7 @@ mod tests {
     async fn files_are_numbered_and_kept_unless_told_otherwise() {
         for (keep, left) in [(0, 4), (2, 2)] {
             let dir = tempfile::tempdir().unwrap();
-            let config = FileConfig {
-                rotate_every_kb: 1,
-                number_of_files: keep,
-                ..config(dir.path())
-            };
+            let config = FileConfig { rotate_every_kb: 1, number_of_files: keep, ..config(dir.path()) };
             let output = FileOutput::open(&config).unwrap();
             let trail = Trail::open();
             for n in 0..4u64 {
@@ -355,43 +303,18 @@ mod tests {
 
     #[test]
     fn settings_are_judged() {
-        let faults = |config: FileConfig| -> Vec<&'static str> {
-            config.faults().iter().map(|fault| fault.0).collect()
-        };
+        let faults =
+            |config: FileConfig| -> Vec<&'static str> { config.faults().iter().map(|fault| fault.0).collect() };
         assert_eq!(faults(FileConfig::default()), ["path"]);
         let good = config(Path::new("out"));
         assert!(faults(good.clone()).is_empty());
         for permissions in ["600", "0640"] {
-            assert!(
-                faults(FileConfig {
-                    permissions: permissions.into(),
-                    ..good.clone()
-                })
-                .is_empty()
-            );
+            assert!(faults(FileConfig { permissions: permissions.into(), ..good.clone() }).is_empty());
         }
         for permissions in ["rw", "0200", "07777", "", "9"] {
-            assert_eq!(
-                faults(FileConfig {
-                    permissions: permissions.into(),
-                    ..good.clone()
-                }),
-                ["permissions"]
-            );
+            assert_eq!(faults(FileConfig { permissions: permissions.into(), ..good.clone() }), ["permissions"]);
         }
-        assert_eq!(
-            faults(FileConfig {
-                filename: "a/b".into(),
-                ..good.clone()
-            }),
-            ["filename"]
-        );
-        assert_eq!(
-            faults(FileConfig {
-                rotate_every_kb: 0,
-                ..good
-            }),
-            ["rotate_every_kb"]
-        );
+        assert_eq!(faults(FileConfig { filename: "a/b".into(), ..good.clone() }), ["filename"]);
+        assert_eq!(faults(FileConfig { rotate_every_kb: 0, ..good }), ["rotate_every_kb"]);
     }
 }

@@ -49,11 +49,8 @@ pub struct OutputError {
 type Read = fn(&mut Config, &Section, namespace: &str) -> Option<Box<dyn Plan>>;
 
 /// Kinds by their key below `output`.
-pub const KINDS: &[(&str, Read)] = &[
-    ("elasticsearch", read_elasticsearch),
-    ("file", read_file),
-    ("console", read_console),
-];
+pub const KINDS: &[(&str, Read)] =
+    &[("elasticsearch", read_elasticsearch), ("file", read_file), ("console", read_console)];
 
 /// Reads the one enabled section below `output`; `namespace` is the data stream's. None, and several, are errors of
 /// the configuration, as is all that is wrong in the section; there is no plan then.
@@ -64,11 +61,7 @@ pub fn read(config: &mut Config, namespace: &str) -> Option<Box<dyn Plan>> {
     read(config, &section, namespace)
 }
 
-fn read_elasticsearch(
-    config: &mut Config,
-    section: &Section,
-    namespace: &str,
-) -> Option<Box<dyn Plan>> {
+fn read_elasticsearch(config: &mut Config, section: &Section, namespace: &str) -> Option<Box<dyn Plan>> {
     let written: ElasticsearchConfig = config.read(section);
     match written.settle(namespace) {
         Ok(settings) => {
@@ -78,11 +71,7 @@ fn read_elasticsearch(
             Some(Box::new(Arc::new(settings)))
         }
         Err(faults) => {
-            reject(
-                config,
-                section,
-                faults.iter().map(|(key, fault)| (key.as_str(), fault)),
-            );
+            reject(config, section, faults.iter().map(|(key, fault)| (key.as_str(), fault)));
             None
         }
     }
@@ -94,11 +83,7 @@ fn read_file(config: &mut Config, section: &Section, _: &str) -> Option<Box<dyn 
     if faults.is_empty() {
         return Some(Box::new(written));
     }
-    reject(
-        config,
-        section,
-        faults.iter().map(|(key, fault)| (*key, fault)),
-    );
+    reject(config, section, faults.iter().map(|(key, fault)| (*key, fault)));
     None
 }
 
@@ -106,17 +91,9 @@ fn read_console(config: &mut Config, section: &Section, _: &str) -> Option<Box<d
     Some(Box::new(config.read::<ConsoleConfig>(section)))
 }
 
-fn reject<'a>(
-    config: &mut Config,
-    section: &Section,
-    faults: impl Iterator<Item = (&'a str, &'a Malformed)>,
-) {
+fn reject<'a>(config: &mut Config, section: &Section, faults: impl Iterator<Item = (&'a str, &'a Malformed)>) {
     for (key, fault) in faults {
-        config.reject(
-            &format!("{}.{key}", section.path()),
-            fault.message(),
-            Some(fault.hint()),
-        );
+        config.reject(&format!("{}.{key}", section.path()), fault.message(), Some(fault.hint()));
     }
 }
 
@@ -124,10 +101,7 @@ impl Plan for Arc<elasticsearch::Settings> {
     fn open(&self, context: Context) -> Result<Arc<dyn Output>, OutputError> {
         match Elasticsearch::new(Arc::clone(self), context.parking) {
             Ok(output) => Ok(Arc::new(output)),
-            Err(reason) => Err(OutputError {
-                kind: "elasticsearch",
-                reason,
-            }),
+            Err(reason) => Err(OutputError { kind: "elasticsearch", reason }),
         }
     }
 
@@ -149,10 +123,7 @@ impl Plan for FileConfig {
     fn open(&self, _: Context) -> Result<Arc<dyn Output>, OutputError> {
         match FileOutput::open(self) {
             Ok(output) => Ok(Arc::new(output)),
-            Err(fault) => Err(OutputError {
-                kind: "file",
-                reason: fault.to_string(),
-            }),
+            Err(fault) => Err(OutputError { kind: "file", reason: fault.to_string() }),
         }
     }
 
@@ -164,19 +135,11 @@ impl Plan for FileConfig {
 
 impl Plan for ConsoleConfig {
     fn open(&self, context: Context) -> Result<Arc<dyn Output>, OutputError> {
-        Ok(Arc::new(Console::new(
-            self,
-            std::io::stdout(),
-            context.stop,
-        )))
+        Ok(Arc::new(Console::new(self, std::io::stdout(), context.stop)))
     }
 
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>> {
-        Box::pin(std::future::ready(vec![check(
-            "console",
-            Verdict::Ok,
-            "documents go to standard output",
-        )]))
+        Box::pin(std::future::ready(vec![check("console", Verdict::Ok, "documents go to standard output")]))
     }
 }
 
@@ -185,28 +148,20 @@ fn folder(path: &Path) -> Check {
     let step = "folder";
     let shown = path.display();
     match std::fs::metadata(path) {
-        Ok(found) if !found.is_dir() => {
-            check(step, Verdict::Failed, format!("`{shown}` is not a folder"))
-        }
+        Ok(found) if !found.is_dir() => check(step, Verdict::Failed, format!("`{shown}` is not a folder")),
         Ok(found) if found.permissions().readonly() => {
             check(step, Verdict::Failed, format!("`{shown}` is not writable"))
         }
         Ok(_) => check(step, Verdict::Ok, format!("`{shown}` is there")),
-        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => check(
-            step,
-            Verdict::Ok,
-            format!("`{shown}` is not there and will be made"),
-        ),
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
+            check(step, Verdict::Ok, format!("`{shown}` is not there and will be made"))
+        }
         Err(fault) => check(step, Verdict::Failed, format!("`{shown}`: {fault}")),
     }
 }
 
 fn check(step: &str, verdict: Verdict, detail: impl Into<String>) -> Check {
-    Check {
-        step: step.to_owned(),
-        verdict,
-        detail: detail.into(),
-    }
+    Check { step: step.to_owned(), verdict, detail: detail.into() }
 }
 
 #[cfg(test)]
@@ -221,25 +176,17 @@ mod tests {
         file.write_all(text.as_bytes()).unwrap();
         let mut config = crate::config::load(&[file.path().to_owned()], &[], &|_| None).unwrap();
         let plan = read(&mut config, "default");
-        let complaints = config
-            .finish()
-            .err()
-            .map(|errors| errors.to_string())
-            .unwrap_or_default();
+        let complaints = config.finish().err().map(|errors| errors.to_string()).unwrap_or_default();
         (plan, complaints)
     }
 
     #[test]
     fn exactly_one_output_is_enabled() {
-        let (found, complaints) =
-            plan("output.file: {path: out}\noutput.console: {enabled: false}\n");
+        let (found, complaints) = plan("output.file: {path: out}\noutput.console: {enabled: false}\n");
         assert!(found.is_some(), "{complaints}");
         assert_eq!(complaints, "");
         for (text, complaint) in [
-            (
-                "output.file: {path: out}\noutput.console: {pretty: true}\n",
-                "only one may be enabled",
-            ),
+            ("output.file: {path: out}\noutput.console: {pretty: true}\n", "only one may be enabled"),
             ("output.console.enabled: false\n", "none is enabled"),
             ("logging.level: info\n", "none is enabled"),
         ] {
@@ -257,18 +204,8 @@ mod tests {
         assert_eq!(complaints, "");
         let settings = found.unwrap().cluster().unwrap();
         assert_eq!(settings.nodes[0].as_str(), "https://es.example.com:9200/");
-        assert_eq!(
-            (
-                settings.concurrency,
-                settings.max_records,
-                settings.max_bytes
-            ),
-            (2, 50, 1 << 20)
-        );
-        assert_eq!(
-            (settings.timeout.as_secs(), settings.stream.as_str()),
-            (30, "logs-aws.cloudtrail-default")
-        );
+        assert_eq!((settings.concurrency, settings.max_records, settings.max_bytes), (2, 50, 1 << 20));
+        assert_eq!((settings.timeout.as_secs(), settings.stream.as_str()), (30, "logs-aws.cloudtrail-default"));
     }
 
     #[test]
@@ -277,16 +214,9 @@ mod tests {
             "output.elasticsearch:\n  hosts: ['ftp://es']\n  username: u\n  api_key: id:secret-key\n  compression_level: 11\n  bulk_max_sise: 7\n",
         );
         assert!(found.is_none());
-        for place in [
-            ":2:",
-            "`api_key` and `username` exclude each other",
-            "`11` is not a gzip level",
-            "bulk_max_size",
-        ] {
-            assert!(
-                complaints.contains(place),
-                "{place} is missing in {complaints}"
-            );
+        for place in [":2:", "`api_key` and `username` exclude each other", "`11` is not a gzip level", "bulk_max_size"]
+        {
+            assert!(complaints.contains(place), "{place} is missing in {complaints}");
         }
         assert!(!complaints.contains("secret-key"));
     }
@@ -295,25 +225,13 @@ mod tests {
     async fn every_kind_opens_and_tests() {
         let dir = tempfile::tempdir().unwrap();
         let parking = Arc::new(Parking::open(&dir.path().join("dead-letter")).unwrap());
-        let context = Context {
-            parking,
-            stop: CancellationToken::new(),
-        };
+        let context = Context { parking, stop: CancellationToken::new() };
         let out = dir.path().join("out");
-        for text in [
-            "output.console: {pretty: true}\n".to_owned(),
-            format!("output.file.path: {}\n", out.display()),
-        ] {
+        for text in ["output.console: {pretty: true}\n".to_owned(), format!("output.file.path: {}\n", out.display())] {
             let (found, complaints) = plan(&text);
             assert_eq!(complaints, "");
             let found = found.unwrap();
-            assert!(
-                found
-                    .test()
-                    .await
-                    .iter()
-                    .all(|check| check.verdict == Verdict::Ok)
-            );
+            assert!(found.test().await.iter().all(|check| check.verdict == Verdict::Ok));
             assert!(found.open(context.clone()).is_ok());
         }
         let (found, _) = plan("output.elasticsearch.hosts: localhost\n");

@@ -37,21 +37,13 @@ impl LineFiles {
     ///
     /// # Errors
     /// The file system refuses, or another process writes there.
-    pub fn open(
-        folder: &Path,
-        name: &str,
-        file_bytes: u64,
-        mode: u32,
-    ) -> Result<LineFiles, OpenError> {
+    pub fn open(folder: &Path, name: &str, file_bytes: u64, mode: u32) -> Result<LineFiles, OpenError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |error| OpenError::Io { path, error }
         };
         make_folder(folder).map_err(failed(folder))?;
-        let number = numbers(folder, name)
-            .map_err(failed(folder))?
-            .pop()
-            .unwrap_or(1);
+        let number = numbers(folder, name).map_err(failed(folder))?.pop().unwrap_or(1);
         let path = file_path(folder, name, number);
         let mut current = open_file(&path, mode).map_err(failed(&path))?;
         match current.try_lock() {
@@ -93,10 +85,8 @@ impl LineFiles {
         if begun {
             self.begin_next()?;
         }
-        let written = self
-            .rewind()
-            .and_then(|()| self.current.write_all(lines))
-            .and_then(|()| self.current.sync_data());
+        let written =
+            self.rewind().and_then(|()| self.current.write_all(lines)).and_then(|()| self.current.sync_data());
         if let Err(error) = written {
             // Half of a line may be there; a failure to cut it now is made good by the rewind of the next call.
             let _ = self.rewind();
@@ -112,10 +102,7 @@ impl LineFiles {
     /// The folder cannot be read.
     pub fn paths(&self) -> io::Result<Vec<PathBuf>> {
         let found = numbers(&self.folder, &self.name)?;
-        Ok(found
-            .into_iter()
-            .map(|n| file_path(&self.folder, &self.name, n))
-            .collect())
+        Ok(found.into_iter().map(|n| file_path(&self.folder, &self.name, n)).collect())
     }
 
     fn begin_next(&mut self) -> io::Result<()> {
@@ -151,11 +138,7 @@ fn numbers(folder: &Path, name: &str) -> io::Result<Vec<u64>> {
         let file_name = entry?.file_name();
         let number: Option<u64> = file_name
             .to_str()
-            .and_then(|text| {
-                text.strip_prefix(name)?
-                    .strip_prefix('-')?
-                    .strip_suffix(".ndjson")
-            })
+            .and_then(|text| text.strip_prefix(name)?.strip_prefix('-')?.strip_suffix(".ndjson"))
             .filter(|digits| digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|digits| digits.parse().ok());
         found.extend(number);
@@ -186,10 +169,7 @@ fn whole_lines(file: &mut File) -> io::Result<(u64, u64)> {
 #[cfg(unix)]
 fn make_folder(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 #[cfg(not(unix))]
@@ -223,44 +203,29 @@ mod tests {
     use std::fs;
 
     fn texts(files: &LineFiles) -> Vec<String> {
-        files
-            .paths()
-            .unwrap()
-            .iter()
-            .map(|path| fs::read_to_string(path).unwrap())
-            .collect()
+        files.paths().unwrap().iter().map(|path| fs::read_to_string(path).unwrap()).collect()
     }
 
     #[test]
     fn a_full_file_is_followed_by_the_next_number() {
         let dir = tempfile::tempdir().unwrap();
         let mut files = LineFiles::open(dir.path(), "x", 4, 0o600).unwrap();
-        let begun: Vec<bool> = ["1\n", "2\n", "3\n4\n5\n", "6\n"]
-            .iter()
-            .map(|lines| files.append(lines.as_bytes()).unwrap())
-            .collect();
+        let begun: Vec<bool> =
+            ["1\n", "2\n", "3\n4\n5\n", "6\n"].iter().map(|lines| files.append(lines.as_bytes()).unwrap()).collect();
         assert_eq!(begun, [false, false, true, true]);
         assert_eq!(texts(&files), ["1\n2\n", "3\n4\n5\n", "6\n"]);
         drop(files);
         let mut files = LineFiles::open(dir.path(), "x", 4, 0o600).unwrap();
         files.append(b"7\n").unwrap();
-        assert_eq!(
-            texts(&files),
-            ["1\n2\n", "3\n4\n5\n", "6\n7\n"],
-            "the newest goes on"
-        );
+        assert_eq!(texts(&files), ["1\n2\n", "3\n4\n5\n", "6\n7\n"], "the newest goes on");
     }
 
     #[test]
     fn any_torn_tail_is_cut_back_to_the_last_newline() {
         let long = "z".repeat(200_000);
-        for (left, kept) in [
-            ("", ""),
-            ("torn", ""),
-            ("a\nb", "a\n"),
-            ("a\nb\n", "a\nb\n"),
-            (&format!("a\n{long}"), "a\n"),
-        ] {
+        for (left, kept) in
+            [("", ""), ("torn", ""), ("a\nb", "a\n"), ("a\nb\n", "a\nb\n"), (&format!("a\n{long}"), "a\n")]
+        {
             let dir = tempfile::tempdir().unwrap();
             fs::write(dir.path().join("x-000001.ndjson"), left).unwrap();
             let mut files = LineFiles::open(dir.path(), "x", 1 << 20, 0o600).unwrap();
@@ -283,21 +248,13 @@ mod tests {
     #[test]
     fn other_files_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        for name in [
-            "x-7.ndjson",
-            "y-000009.ndjson",
-            "x-000001.ndjson.bak",
-            "x-aaaaaa.ndjson",
-        ] {
+        for name in ["x-7.ndjson", "y-000009.ndjson", "x-000001.ndjson.bak", "x-aaaaaa.ndjson"] {
             fs::write(dir.path().join(name), "mine").unwrap();
         }
         let mut files = LineFiles::open(dir.path(), "x", 1 << 20, 0o600).unwrap();
         files.append(b"1\n").unwrap();
         assert_eq!(texts(&files), ["1\n"]);
-        assert_eq!(
-            fs::read_to_string(dir.path().join("x-000001.ndjson.bak")).unwrap(),
-            "mine"
-        );
+        assert_eq!(fs::read_to_string(dir.path().join("x-000001.ndjson.bak")).unwrap(), "mine");
     }
 
     #[cfg(unix)]

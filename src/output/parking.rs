@@ -55,11 +55,7 @@ impl Parking {
     /// The folder cannot be written, or another process writes to it.
     pub fn open(dir: &Path) -> Result<Parking, OpenError> {
         let files = LineFiles::open(dir, &format!("parked-v{VERSION}"), FILE_BYTES, 0o600)?;
-        Ok(Parking {
-            folder: dir.to_owned(),
-            files: Mutex::new(files),
-            counts: Mutex::default(),
-        })
+        Ok(Parking { folder: dir.to_owned(), files: Mutex::new(files), counts: Mutex::default() })
     }
 
     /// Where the files lie.
@@ -132,11 +128,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn of(parked: &'a Parked<'_>, timestamp: &'a str) -> Line<'a> {
         let truncated = parked.record.len() > RECORD_LIMIT;
-        let kept = if truncated {
-            cut(parked.record)
-        } else {
-            parked.record
-        };
+        let kept = if truncated { cut(parked.record) } else { parked.record };
         let text = std::str::from_utf8(kept).ok();
         Line {
             timestamp,
@@ -151,9 +143,7 @@ impl<'a> Line<'a> {
             offset: parked.offset,
             id: parked.id,
             record: text,
-            record_base64: text
-                .is_none()
-                .then(|| aws_smithy_types::base64::encode(kept)),
+            record_base64: text.is_none().then(|| aws_smithy_types::base64::encode(kept)),
             truncated,
         }
     }
@@ -162,10 +152,7 @@ impl<'a> Line<'a> {
 /// The first [`RECORD_LIMIT`] bytes, or up to three fewer where that would halve a character.
 fn cut(record: &[u8]) -> &[u8] {
     let is_inside = |at: usize| record.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
-    let end = (RECORD_LIMIT - 3..=RECORD_LIMIT)
-        .rev()
-        .find(|at| !is_inside(*at))
-        .unwrap_or(RECORD_LIMIT);
+    let end = (RECORD_LIMIT - 3..=RECORD_LIMIT).rev().find(|at| !is_inside(*at)).unwrap_or(RECORD_LIMIT);
     record.get(..end).unwrap_or(record)
 }
 
@@ -204,19 +191,14 @@ mod tests {
     }
 
     fn lines(parking: &Parking) -> Vec<Value> {
-        let mut names: Vec<PathBuf> = fs::read_dir(parking.folder())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut names: Vec<PathBuf> =
+            fs::read_dir(parking.folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
         names.sort();
         let mut all = Vec::new();
         for name in names {
             let text = fs::read_to_string(name).unwrap();
             assert!(text.is_empty() || text.ends_with('\n'));
-            all.extend(
-                text.lines()
-                    .map(|line| serde_json::from_str::<Value>(line).unwrap()),
-            );
+            all.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
         }
         all
     }
@@ -226,9 +208,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let parking = Parking::open(dir.path()).unwrap();
         let source = source();
-        parking
-            .park(&[parked(&source, b"{\"a\":\"\xc3\xbc\"}")])
-            .unwrap();
+        parking.park(&[parked(&source, b"{\"a\":\"\xc3\xbc\"}")]).unwrap();
         let mut line = lines(&parking).remove(0);
         let time: jiff::Timestamp = line["@timestamp"].as_str().unwrap().parse().unwrap();
         assert!(jiff::Timestamp::now().duration_since(time).as_secs().abs() < 3_600);
@@ -271,25 +251,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let source = source();
         let parking = Parking::open(dir.path()).unwrap();
-        parking
-            .park(&[parked(&source, b"one"), parked(&source, b"two")])
-            .unwrap();
-        let name = fs::read_dir(parking.folder())
-            .unwrap()
-            .next()
-            .unwrap()
-            .unwrap()
-            .path();
+        parking.park(&[parked(&source, b"one"), parked(&source, b"two")]).unwrap();
+        let name = fs::read_dir(parking.folder()).unwrap().next().unwrap().unwrap().path();
         drop(parking);
         let whole = fs::read(&name).unwrap();
         fs::write(&name, &whole[..whole.len() - 5]).unwrap();
 
         let parking = Parking::open(dir.path()).unwrap();
         parking.park(&[parked(&source, b"three")]).unwrap();
-        let records: Vec<Value> = lines(&parking)
-            .iter()
-            .map(|line| line["record"].clone())
-            .collect();
+        let records: Vec<Value> = lines(&parking).iter().map(|line| line["record"].clone()).collect();
         assert_eq!(records, ["one", "three"]);
     }
 
@@ -312,9 +282,7 @@ mod tests {
                     let source = source();
                     for n in 0..10 {
                         let record = format!("{writer}-{n}").repeat(1_000);
-                        parking
-                            .park(&[parked(&source, record.as_bytes()), parked(&source, b"x")])
-                            .unwrap();
+                        parking.park(&[parked(&source, record.as_bytes()), parked(&source, b"x")]).unwrap();
                     }
                 })
             })

@@ -46,18 +46,8 @@ impl Repeats {
         let now = Instant::now();
         let mut faults = self.lock();
         let Some(seen) = faults.get_mut(&key) else {
-            faults.insert(
-                key,
-                Seen {
-                    since: Some(now),
-                    said: now,
-                    unsaid: 0,
-                },
-            );
-            return Some(Due {
-                times: 1,
-                lasted: Duration::ZERO,
-            });
+            faults.insert(key, Seen { since: Some(now), said: now, unsaid: 0 });
+            return Some(Due { times: 1, lasted: Duration::ZERO });
         };
         let since = *seen.since.get_or_insert(now);
         seen.unsaid += 1;
@@ -65,10 +55,7 @@ impl Repeats {
             return None;
         }
         seen.said = now;
-        Some(Due {
-            times: std::mem::take(&mut seen.unsaid),
-            lasted: now.duration_since(since),
-        })
+        Some(Due { times: std::mem::take(&mut seen.unsaid), lasted: now.duration_since(since) })
     }
 
     /// The fault has passed; answers how long it lasted when that is worth a message.
@@ -127,10 +114,6 @@ mod tests {
         assert_eq!(repeats.passed(("network", 1)), None);
         tokio::time::advance(60 * SECOND).await;
         let again = repeats.occurred(("network", 1));
-        assert_eq!(
-            again.map(|due| (due.times, due.lasted)),
-            Some((2, Duration::ZERO)),
-            "a new fault, and one unsaid"
-        );
+        assert_eq!(again.map(|due| (due.times, due.lasted)), Some((2, Duration::ZERO)), "a new fault, and one unsaid");
     }
 }

@@ -34,12 +34,7 @@ impl Segments {
             let records = usize::try_from(segment.receipt.open()).unwrap_or(usize::MAX);
             let (own, others) = rest.split_at(records.min(rest.len()));
             rest = others;
-            for outcome in [
-                Outcome::Indexed,
-                Outcome::Duplicate,
-                Outcome::Filtered,
-                Outcome::Parked,
-            ] {
+            for outcome in [Outcome::Indexed, Outcome::Duplicate, Outcome::Filtered, Outcome::Parked] {
                 let n = own.iter().filter(|found| **found == Some(outcome)).count();
                 if n > 0 {
                     segment.receipt.settle(outcome, n as u64);
@@ -63,10 +58,7 @@ impl Segments {
             } else {
                 let receipt = segment.receipt.split(wanted);
                 wanted = 0;
-                front.push(Segment {
-                    receipt,
-                    source: Arc::clone(&segment.source),
-                });
+                front.push(Segment { receipt, source: Arc::clone(&segment.source) });
                 back.push(segment);
             }
         }
@@ -96,25 +88,14 @@ pub(crate) mod tests {
             let (sender, verdicts) = unbounded_channel();
             let delivery = Delivery::open(1, Arc::clone(&counters), sender);
             let part = Some((delivery.part(), delivery));
-            Trail {
-                counters,
-                verdicts,
-                part,
-            }
+            Trail { counters, verdicts, part }
         }
 
         /// One segment of `records` records from `object`.
         pub(crate) fn segment(&self, object: &str, records: u64) -> Segment {
             let (part, _) = self.part.as_ref().unwrap();
-            let source = Source {
-                input: "test".into(),
-                object: object.into(),
-                ..Source::default()
-            };
-            Segment {
-                receipt: part.issue(records),
-                source: Arc::new(source),
-            }
+            let source = Source { input: "test".into(), object: object.into(), ..Source::default() };
+            Segment { receipt: part.issue(records), source: Arc::new(source) }
         }
 
         /// Ends the part; the verdict comes when the last receipt is gone.
@@ -126,29 +107,19 @@ pub(crate) mod tests {
     }
 
     fn objects(segments: &Segments) -> String {
-        segments
-            .sources()
-            .map(|source| source.object.as_str())
-            .collect()
+        segments.sources().map(|source| source.object.as_str()).collect()
     }
 
     #[test]
     fn records_are_settled_in_order_across_segments() {
         let trail = Trail::open();
-        let mut segments = Segments::new(vec![
-            trail.segment("a", 2),
-            trail.segment("b", 0),
-            trail.segment("c", 3),
-        ]);
+        let mut segments = Segments::new(vec![trail.segment("a", 2), trail.segment("b", 0), trail.segment("c", 3)]);
         assert_eq!(objects(&segments), "aaccc");
         let (done, twice, open) = (Some(Outcome::Indexed), Some(Outcome::Duplicate), None);
         segments.settle(&[done, open, twice, open, done]);
         assert_eq!(objects(&segments), "ac");
         let counts = trail.counters.read();
-        assert_eq!(
-            (counts.indexed, counts.duplicate, counts.in_flight),
-            (2, 1, 2)
-        );
+        assert_eq!((counts.indexed, counts.duplicate, counts.in_flight), (2, 1, 2));
         segments.settle(&[open]);
         assert_eq!(objects(&segments), "ac", "what has no outcome stays");
     }

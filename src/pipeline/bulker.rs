@@ -107,7 +107,8 @@ impl Bulker {
         self.body.clear();
         self.started = None;
         let charge = self.runtime.block_on(self.budget.charge(body.len()));
-        let (items, keys, segments) = (std::mem::take(&mut self.items), std::mem::take(&mut self.keys), std::mem::take(&mut self.segments));
+        let (items, keys, segments) =
+            (std::mem::take(&mut self.items), std::mem::take(&mut self.keys), std::mem::take(&mut self.segments));
         match self.bulks.blocking_send(Bulk { body, gzip, items, keys, segments, charge }) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(ObjectFault::Stopped),

@@ -58,7 +58,11 @@ impl Mill {
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub fn start(settings: &MillSettings, parking: &Arc<Parking>, bulks: &mpsc::Sender<Bulk>) -> std::io::Result<(Mill, Threads)> {
+    pub fn start(
+        settings: &MillSettings,
+        parking: &Arc<Parking>,
+        bulks: &mpsc::Sender<Bulk>,
+    ) -> std::io::Result<(Mill, Threads)> {
         // Bounded by its senders: a reading waits for its step's answer before it sends another.
         let (steps, queue) = crossbeam_channel::unbounded();
         let bulk_budget = Budget::new(settings.budget / 2);
@@ -94,7 +98,11 @@ impl Mill {
     ///
     /// # Errors
     /// [`ObjectFault`], with the reading when it survived.
-    pub async fn step(&self, mut reading: Reading, mut chunk: Bytes) -> Result<Reading, (Option<Reading>, ObjectFault)> {
+    pub async fn step(
+        &self,
+        mut reading: Reading,
+        mut chunk: Bytes,
+    ) -> Result<Reading, (Option<Reading>, ObjectFault)> {
         while !chunk.is_empty() {
             let piece = chunk.split_to(chunk.len().min(STEP));
             reading = self.hand(reading, Some(piece)).await?;
@@ -157,7 +165,8 @@ impl Worker {
                     if catch_unwind(AssertUnwindSafe(|| self.step(step, &mut mapper))).is_err() {
                         tracing::error!("the mill panicked; the object and the bulk under construction are given back");
                         mapper = Mapper::new(Arc::clone(&self.mapping));
-                        self.bulker = Bulker::new(self.shape, self.bulks.clone(), self.budget.clone(), self.runtime.clone());
+                        self.bulker =
+                            Bulker::new(self.shape, self.bulks.clone(), self.budget.clone(), self.runtime.clone());
                     }
                     if self.bulker.due(self.flush_timeout) == Some(Duration::ZERO) {
                         let _ = self.bulker.send();

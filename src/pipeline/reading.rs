@@ -94,10 +94,16 @@ impl Reading {
         bench.bulker.issue(&self.part, &self.source);
         asides.park(self, bench.parking)?;
         match read {
-            Err(Halt::Inflate(fault @ (InflateFault::TooLarge { .. } | InflateFault::Ratio { .. }))) => Err(ObjectFault::Limit(fault.to_string())),
+            Err(Halt::Inflate(fault @ (InflateFault::TooLarge { .. } | InflateFault::Ratio { .. }))) => {
+                Err(ObjectFault::Limit(fault.to_string()))
+            }
             Err(Halt::Inflate(fault)) => Err(ObjectFault::Damaged { code: "corrupt-object", text: fault.to_string() }),
-            Err(Halt::Split(fault @ SplitFault::NotJson { .. })) => Err(ObjectFault::Damaged { code: "broken-json", text: fault.to_string() }),
-            Err(Halt::Split(fault @ SplitFault::Truncated { .. })) => Err(ObjectFault::Damaged { code: "truncated-object", text: fault.to_string() }),
+            Err(Halt::Split(fault @ SplitFault::NotJson { .. })) => {
+                Err(ObjectFault::Damaged { code: "broken-json", text: fault.to_string() })
+            }
+            Err(Halt::Split(fault @ SplitFault::Truncated { .. })) => {
+                Err(ObjectFault::Damaged { code: "truncated-object", text: fault.to_string() })
+            }
             Err(Halt::Object(fault)) => Err(fault),
             Ok(()) => Ok(()),
         }
@@ -140,11 +146,23 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn record(&mut self, piece: Piece<'_>, part: &Part, origin: &Origin, source: &Arc<Source>, asides: &mut Asides) -> ControlFlow<ObjectFault> {
+    fn record(
+        &mut self,
+        piece: Piece<'_>,
+        part: &Part,
+        origin: &Origin,
+        source: &Arc<Source>,
+        asides: &mut Asides,
+    ) -> ControlFlow<ObjectFault> {
         let (offset, text) = match piece {
             Piece::Record { offset, text } => (offset, text),
             Piece::Oversized { offset, head, length } => {
-                asides.add("too-large", format!("the record has {length} bytes, more than `limits.record_bytes`"), offset, head);
+                asides.add(
+                    "too-large",
+                    format!("the record has {length} bytes, more than `limits.record_bytes`"),
+                    offset,
+                    head,
+                );
                 return ControlFlow::Continue(());
             }
         };

@@ -71,7 +71,11 @@ impl Inflate {
     ///
     /// # Errors
     /// [`InflateFault`], or what `sink` returned.
-    pub fn push<E: From<InflateFault>>(&mut self, stored: &[u8], sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    pub fn push<E: From<InflateFault>>(
+        &mut self,
+        stored: &[u8],
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         if let State::Sniffing(head) = &mut self.state {
             head.extend_from_slice(stored);
             if head.len() < MAGIC.len() {
@@ -108,7 +112,11 @@ impl Inflate {
         }
     }
 
-    fn take<E: From<InflateFault>>(&mut self, stored: &[u8], sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    fn take<E: From<InflateFault>>(
+        &mut self,
+        stored: &[u8],
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         if matches!(self.state, State::Plain) {
             self.read += stored.len() as u64;
             self.count(stored.len())?;
@@ -199,7 +207,8 @@ mod tests {
 
     #[test]
     fn what_came_before_the_damage_is_given_out() {
-        let text = (0..200_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect::<Vec<_>>();
+        let text =
+            (0..200_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_string().into_bytes()).collect::<Vec<_>>();
         let whole = gzip(&text);
         let (head, end) = inflate(&[&whole[..whole.len() / 2]], LIMITS);
         assert_eq!(end, Err(InflateFault::Incomplete { read: whole.len() as u64 / 2 }));

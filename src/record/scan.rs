@@ -58,7 +58,11 @@ impl Scan {
                     }
                 }
                 Shape::String => self.in_string = true,
-                Shape::Scalar => return bytes.iter().position(|b| matches!(b, b',' | b']' | b'}' | b'{' | b'[' | b'"' | b' ' | b'\n' | b'\r' | b'\t')),
+                Shape::Scalar => {
+                    return bytes.iter().position(|b| {
+                        matches!(b, b',' | b']' | b'}' | b'{' | b'[' | b'"' | b' ' | b'\n' | b'\r' | b'\t')
+                    });
+                }
             }
         }
     }

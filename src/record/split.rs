@@ -292,7 +292,11 @@ mod tests {
     use proptest::prelude::*;
 
     /// Everything that a splitter gives for a text in the given chunks.
-    fn split(chunks: &[&[u8]], limit: usize, whole: bool) -> (Vec<(u64, Vec<u8>, Option<u64>)>, Result<(), SplitFault>) {
+    fn split(
+        chunks: &[&[u8]],
+        limit: usize,
+        whole: bool,
+    ) -> (Vec<(u64, Vec<u8>, Option<u64>)>, Result<(), SplitFault>) {
         let mut splitter = Splitter::new(limit, whole);
         let mut pieces = Vec::new();
         let mut end = Ok(());
@@ -323,7 +327,10 @@ mod tests {
     #[test]
     fn records_wherever_they_lie() {
         assert_eq!(records(r#"{"Records":[{"a":1},{"b":"}]"}]}"#), [r#"{"a":1}"#, r#"{"b":"}]"}"#]);
-        assert_eq!(records(r#" {"x":{"Records":[1]},"y":[2],"Records" : [ {"a":{}} ] , "z":"\"]}" } "#), [r#"{"a":{}}"#]);
+        assert_eq!(
+            records(r#" {"x":{"Records":[1]},"y":[2],"Records" : [ {"a":{}} ] , "z":"\"]}" } "#),
+            [r#"{"a":{}}"#]
+        );
         assert_eq!(records(r#"[{"a":1}, {"b":2}]"#), [r#"{"a":1}"#, r#"{"b":2}"#]);
         assert_eq!(records("{\"a\":1}\n{\"b\":[2]}\n"), [r#"{"a":1}"#, r#"{"b":[2]}"#]);
         assert_eq!(records("{\"Records\":[{\"a\":1}]}{\"Records\":[{\"b\":1}]}"), [r#"{"a":1}"#, r#"{"b":1}"#]);
@@ -339,7 +346,10 @@ mod tests {
 
     #[test]
     fn members_that_are_no_objects_are_pieces_too() {
-        assert_eq!(records(r#"{"Records":[1, "two]", null,[3,[4]],{"a":"\\"}]}"#), ["1", "\"two]\"", "null", "[3,[4]]", r#"{"a":"\\"}"#]);
+        assert_eq!(
+            records(r#"{"Records":[1, "two]", null,[3,[4]],{"a":"\\"}]}"#),
+            ["1", "\"two]\"", "null", "[3,[4]]", r#"{"a":"\\"}"#]
+        );
     }
 
     #[test]
@@ -400,7 +410,8 @@ mod tests {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[{}]", v.join(", "))),
                 prop::collection::vec(("[a-z\"\\\\]{0,8}", inner), 0..4).prop_map(|v| {
-                    let members: Vec<_> = v.iter().map(|(k, x)| format!("{}: {x}", serde_json::to_string(k).unwrap())).collect();
+                    let members: Vec<_> =
+                        v.iter().map(|(k, x)| format!("{}: {x}", serde_json::to_string(k).unwrap())).collect();
                     format!("{{{}}}", members.join(","))
                 }),
             ]

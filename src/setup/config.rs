@@ -143,23 +143,17 @@ mod tests {
 
     #[test]
     fn names_and_patterns_that_no_server_takes_are_refused() {
-        for name in [
-            "", "Upper", "_hidden", "a b", "a/b", "a*", "a,b", "a@custom", "../x",
-        ] {
+        for name in ["", "Upper", "_hidden", "a b", "a/b", "a*", "a,b", "a@custom", "../x"] {
             assert!(TemplateName::try_from(name.to_owned()).is_err(), "{name}");
         }
         for pattern in ["", "*", "_x", "Logs-*", "logs aws", "logs,aws", "logs/../x"] {
-            assert!(
-                IndexPattern::try_from(pattern.to_owned()).is_err(),
-                "{pattern}"
-            );
+            assert!(IndexPattern::try_from(pattern.to_owned()).is_err(), "{pattern}");
         }
     }
 
     fn from_overrides(overrides: &[&str]) -> Result<SetupConfig, String> {
         let overrides: Vec<String> = overrides.iter().map(|text| (*text).to_owned()).collect();
-        let mut config =
-            crate::config::load(&[], &overrides, &|_| None).map_err(|fault| fault.to_string())?;
+        let mut config = crate::config::load(&[], &overrides, &|_| None).map_err(|fault| fault.to_string())?;
         let setup = config.section("setup");
         config.finish().map_err(|fault| fault.to_string())?;
         Ok(setup)
@@ -181,10 +175,7 @@ mod tests {
     #[test]
     fn complaints_name_the_setting_and_what_to_write() {
         let fault = from_overrides(&["setup.template.name=My Template"]).unwrap_err();
-        assert!(
-            fault.contains("setup.template.name: `My Template` is not a name for a template"),
-            "{fault}"
-        );
+        assert!(fault.contains("setup.template.name: `My Template` is not a name for a template"), "{fault}");
         assert!(fault.contains("hint: use lower-case letters"), "{fault}");
     }
 

@@ -71,9 +71,7 @@ impl Engine {
     /// It is not that of Elasticsearch 8.8 to 9.x or OpenSearch 2.x or 3.x.
     pub fn read(answer: &Value) -> Result<Engine, EngineError> {
         let text = |pointer| answer.pointer(pointer).and_then(Value::as_str);
-        let version = text("/version/number")
-            .ok_or(EngineError::Foreign)?
-            .to_owned();
+        let version = text("/version/number").ok_or(EngineError::Foreign)?.to_owned();
         let (major, minor) = numbers(&version).ok_or(EngineError::Foreign)?;
         let product = match (text("/version/distribution"), text("/tagline")) {
             (Some("opensearch"), _) => Product::OpenSearch,
@@ -127,9 +125,7 @@ mod tests {
     #[test]
     fn anything_else_is_a_clear_error() {
         for number in ["7.17.9", "8.7.1", "10.0.0"] {
-            let fault = Engine::read(&elasticsearch(number))
-                .unwrap_err()
-                .to_string();
+            let fault = Engine::read(&elasticsearch(number)).unwrap_err().to_string();
             let expected = format!(
                 "Elasticsearch {number} is not supported: use Elasticsearch 8.8 to 9.x, or OpenSearch 2.x or 3.x"
             );

@@ -21,11 +21,8 @@ pub struct File {
 /// All templates of one product: `{"component_templates": {NAME: BODY}, "index_templates": {NAME: BODY}}`.
 pub fn export_template(product: Product, config: &TemplateConfig) -> Value {
     let templates = templates(product, config);
-    let components: Map<String, Value> = templates
-        .components()
-        .into_iter()
-        .map(|part| (part.name, part.body))
-        .collect();
+    let components: Map<String, Value> =
+        templates.components().into_iter().map(|part| (part.name, part.body)).collect();
     let index = templates.index();
     json!({"component_templates": components, "index_templates": {index.name: index.body}})
 }
@@ -37,11 +34,8 @@ pub fn files(product: Product, config: &TemplateConfig) -> Vec<File> {
         path: Path::new(product.slug()).join(format!("{kind}.{name}.json")),
         text: format!("{body:#}\n"),
     };
-    let mut files: Vec<File> = templates
-        .components()
-        .iter()
-        .map(|part| file("component-template", &part.name, &part.body))
-        .collect();
+    let mut files: Vec<File> =
+        templates.components().iter().map(|part| file("component-template", &part.name, &part.body)).collect();
     let index = templates.index();
     files.push(file("index-template", &index.name, &index.body));
     files
@@ -92,29 +86,16 @@ mod tests {
                     file.path.display()
                 );
             }
-            let kept = std::fs::read_dir(root().join(product.slug()))
-                .unwrap()
-                .count();
-            assert_eq!(
-                kept,
-                expected.len(),
-                "a file too many in {}",
-                product.slug()
-            );
+            let kept = std::fs::read_dir(root().join(product.slug())).unwrap().count();
+            assert_eq!(kept, expected.len(), "a file too many in {}", product.slug());
         }
     }
 
     #[test]
     fn opensearch_gets_only_what_it_knows() {
         let text = export_template(Product::OpenSearch, &TemplateConfig::default()).to_string();
-        for foreign in [
-            "\"flattened\",",
-            "depth_limit",
-            "index.mode",
-            "ignore_dynamic",
-            "allow_auto_create",
-            "@custom",
-        ] {
+        for foreign in ["\"flattened\",", "depth_limit", "index.mode", "ignore_dynamic", "allow_auto_create", "@custom"]
+        {
             assert!(!text.contains(foreign), "{foreign}");
         }
         assert!(text.contains("flat_object"));
@@ -123,12 +104,7 @@ mod tests {
     #[test]
     fn elasticsearch_gets_everything() {
         let text = export_template(Product::Elasticsearch, &TemplateConfig::default()).to_string();
-        for native in [
-            "\"type\":\"flattened\"",
-            "\"index.mode\":\"standard\"",
-            "allow_auto_create",
-            "@custom",
-        ] {
+        for native in ["\"type\":\"flattened\"", "\"index.mode\":\"standard\"", "allow_auto_create", "@custom"] {
             assert!(text.contains(native), "{native}");
         }
         assert!(!text.contains("flat_object"));

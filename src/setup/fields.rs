@@ -12,10 +12,7 @@ pub fn markdown() -> String {
          integration that first had the field; blank where it always did. Types are Elasticsearch's; `trailship setup` \
          says which a server lacks and what it used instead.\n",
     );
-    let mut fields: Vec<&Field> = FIELDS
-        .iter()
-        .filter(|field| field.kind != Kind::Object)
-        .collect();
+    let mut fields: Vec<&Field> = FIELDS.iter().filter(|field| field.kind != Kind::Object).collect();
     fields.sort_by_key(|field| (group(field.name), field.name));
     let mut current = None;
     for field in fields {
@@ -76,10 +73,7 @@ mod tests {
     fn the_reference_kept_with_the_sources_is_the_export() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/fields.md");
         let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(
-            kept == markdown(),
-            "docs/reference/fields.md is out of date: run `trailship export fields`"
-        );
+        assert!(kept == markdown(), "docs/reference/fields.md is out of date: run `trailship export fields`");
     }
 
     #[test]
@@ -92,15 +86,8 @@ mod tests {
 
     #[test]
     fn every_row_has_its_cells() {
-        let rows: Vec<String> = markdown()
-            .lines()
-            .filter(|line| line.starts_with("| `"))
-            .map(str::to_owned)
-            .collect();
-        let fields = FIELDS
-            .iter()
-            .filter(|field| field.kind != Kind::Object)
-            .count();
+        let rows: Vec<String> = markdown().lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+        let fields = FIELDS.iter().filter(|field| field.kind != Kind::Object).count();
         assert_eq!(rows.len(), fields);
         for row in rows {
             assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");

@@ -34,17 +34,9 @@ pub async fn install(cluster: &Cluster, config: &TemplateConfig, rollover: bool)
     report.push("server", Verdict::Ok, server.engine.to_string());
     report.engine = Some(server.engine.clone());
     let stream = cluster.settings().stream.as_str();
-    let mut setup = Setup {
-        server,
-        config,
-        stream,
-        rollover,
-        report,
-    };
+    let mut setup = Setup { server, config, stream, rollover, report };
     if let Err(fault) = setup.run().await {
-        setup
-            .report
-            .push("setup", Verdict::Failed, fault.to_string());
+        setup.report.push("setup", Verdict::Failed, fault.to_string());
     }
     setup.report
 }
@@ -67,8 +59,7 @@ impl Setup<'_> {
         let streams = match streams::find(&self.server, self.config, self.stream).await {
             Ok(streams) => streams,
             Err(fault) => {
-                self.report
-                    .push("data streams", Verdict::Warning, fault.to_string());
+                self.report.push("data streams", Verdict::Warning, fault.to_string());
                 return Ok(());
             }
         };
@@ -79,8 +70,7 @@ impl Setup<'_> {
                 Err(fault) if self.rollover => (Verdict::Failed, fault.to_string()),
                 Err(fault) => (Verdict::Warning, fault.to_string()),
             };
-            self.report
-                .push(format!("data stream `{}`", stream.name), verdict, detail);
+            self.report.push(format!("data stream `{}`", stream.name), verdict, detail);
         }
         Ok(())
     }
@@ -92,10 +82,7 @@ impl Setup<'_> {
             self.change(&change, &mut templates);
         }
         for _ in 0..MOST_TRIALS {
-            let answer = self
-                .server
-                .post("_index_template/_simulate", Some(&templates.trial()))
-                .await?;
+            let answer = self.server.post("_index_template/_simulate", Some(&templates.trial())).await?;
             if answer.is_accepted() {
                 return self.with_custom(templates).await;
             }
@@ -114,12 +101,7 @@ impl Setup<'_> {
         match change.apply(templates) {
             Some(fields) => {
                 let detail = change.describe(&fields);
-                self.report.steps.push(Step {
-                    what: change.what(),
-                    verdict: Verdict::Replaced,
-                    detail,
-                    fields,
-                });
+                self.report.steps.push(Step { what: change.what(), verdict: Verdict::Replaced, detail, fields });
                 true
             }
             None => false,
@@ -129,17 +111,9 @@ impl Setup<'_> {
     /// Composes the user's own component template where it exists, or may be missing.
     async fn with_custom(&mut self, mut templates: Templates) -> Result<Templates, ServerError> {
         let name = templates.custom_name();
-        let found = self
-            .server
-            .get(&format!("_component_template/{name}"))
-            .await?
-            .found()?;
+        let found = self.server.get(&format!("_component_template/{name}")).await?.found()?;
         match found {
-            Some(_) => self.report.push(
-                format!("component template `{name}`"),
-                Verdict::Ok,
-                "yours: applied last",
-            ),
+            Some(_) => self.report.push(format!("component template `{name}`"), Verdict::Ok, "yours: applied last"),
             None => templates.custom = templates.keys.contains_key(IGNORE_MISSING),
         }
         Ok(templates)
@@ -152,10 +126,7 @@ impl Setup<'_> {
             parts.push(self.plan("component", part).await?);
         }
         parts.push(self.plan("index", templates.index()).await?);
-        if parts
-            .iter()
-            .any(|part| matches!(part.plan, Plan::Keep | Plan::Refuse))
-        {
+        if parts.iter().any(|part| matches!(part.plan, Plan::Keep | Plan::Refuse)) {
             parts.retain(|part| matches!(part.plan, Plan::Keep | Plan::Refuse));
             for part in parts {
                 let (verdict, detail) = part.obstacle();
@@ -178,13 +149,7 @@ impl Setup<'_> {
         let found = Found::read(self.server.get(&path).await?.found()?.as_ref());
         let plan = found.plan(&wanted, self.config.overwrite);
         let what = format!("{kind} template `{}`", wanted.name);
-        Ok(Part {
-            what,
-            path,
-            wanted,
-            found,
-            plan,
-        })
+        Ok(Part { what, path, wanted, found, plan })
     }
 }
 
@@ -201,10 +166,7 @@ impl Part {
     /// Why nothing is installed.
     fn obstacle(&self) -> (Verdict, String) {
         match self.plan {
-            Plan::Keep => (
-                Verdict::Kept,
-                format!("{} is there and stays; nothing was installed", self.found),
-            ),
+            Plan::Keep => (Verdict::Kept, format!("{} is there and stays; nothing was installed", self.found)),
             _ => {
                 let detail = "somebody else made it; nothing was installed: give another `setup.template.name`, or set \
                               `setup.template.overwrite` to `true`";
@@ -218,10 +180,7 @@ impl Part {
         match self.plan {
             Plan::Leave => (Verdict::Unchanged, self.found.to_string()),
             Plan::Create => (Verdict::Created, format!("version {RELEASE}")),
-            _ => (
-                Verdict::Updated,
-                format!("version {RELEASE}; before: {}", self.found),
-            ),
+            _ => (Verdict::Updated, format!("version {RELEASE}; before: {}", self.found)),
         }
     }
 }

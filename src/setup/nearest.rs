@@ -31,10 +31,7 @@ const NEAREST: &[(&str, &str)] = &[
 ];
 
 /// Settings that older servers and other products lack, and that may be left out.
-const SETTINGS: &[&str] = &[
-    "index.mode",
-    "index.mapping.total_fields.ignore_dynamic_beyond_limit",
-];
+const SETTINGS: &[&str] = &["index.mode", "index.mapping.total_fields.ignore_dynamic_beyond_limit"];
 
 /// The same for keys of index templates.
 const KEYS: &[&str] = &["allow_auto_create", IGNORE_MISSING];
@@ -45,11 +42,7 @@ pub fn known(product: Product) -> Vec<Change> {
         Product::Elasticsearch => Vec::new(),
         Product::OpenSearch => {
             let mut changes = vec![Change::Type("flattened".to_owned()), Change::OpenConstant];
-            changes.extend(
-                SETTINGS
-                    .iter()
-                    .map(|name| Change::Setting((*name).to_owned())),
-            );
+            changes.extend(SETTINGS.iter().map(|name| Change::Setting((*name).to_owned())));
             changes.extend(KEYS.iter().map(|name| Change::Key((*name).to_owned())));
             changes
         }
@@ -96,10 +89,7 @@ pub fn read(refusal: &Value) -> Vec<Change> {
 /// Every reason that an error answer gives, outermost first, each once.
 pub fn reasons(answer: &Value) -> Vec<&str> {
     fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        let reason = value
-            .get("reason")
-            .or(value.get("error"))
-            .and_then(Value::as_str);
+        let reason = value.get("reason").or(value.get("error")).and_then(Value::as_str);
         if let Some(reason) = reason.filter(|reason| !found.contains(reason)) {
             found.push(reason);
         }
@@ -138,11 +128,7 @@ impl Change {
                 continue;
             };
             for (name, child) in children {
-                let path = if path.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{path}.{name}")
-                };
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 self.replace(child, &path, fields);
                 self.replace_in(child, &path, fields);
             }
@@ -197,12 +183,7 @@ impl Change {
             }
         };
         let to = nearest(lacking).unwrap_or_default();
-        let mut named = fields
-            .iter()
-            .take(NAMED)
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(", ");
+        let mut named = fields.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         if fields.len() > NAMED {
             named.push_str(&format!(" and {} more", fields.len() - NAMED));
         }
@@ -216,10 +197,7 @@ const NAMED: usize = 3;
 const CONSTANT: &str = "constant_keyword";
 
 fn nearest(lacking: &str) -> Option<&'static str> {
-    NEAREST
-        .iter()
-        .find(|(name, _)| *name == lacking)
-        .map(|(_, to)| *to)
+    NEAREST.iter().find(|(name, _)| *name == lacking).map(|(_, to)| *to)
 }
 
 /// Gives a field another type, with the parameters that type has.
@@ -272,13 +250,11 @@ mod tests {
 
     #[test]
     fn lacking_types_are_read_from_each_servers_words() {
-        let opensearch = "Failed to parse mapping [_doc]: No handler for type [flattened] declared on field [request_parameters]";
+        let opensearch =
+            "Failed to parse mapping [_doc]: No handler for type [flattened] declared on field [request_parameters]";
         assert_eq!(read(&refusal(opensearch)), lacks_type("flattened"));
         let elasticsearch = "Failed to parse mapping: The mapper type [constant_keyword] declared on field [x] does not exist. It might have been created within a future version or requires a plugin to be installed. Check the documentation.";
-        assert_eq!(
-            read(&refusal(elasticsearch)),
-            lacks_type("constant_keyword")
-        );
+        assert_eq!(read(&refusal(elasticsearch)), lacks_type("constant_keyword"));
         let valueless = "Failed to parse mapping [_doc]: Field [namespace] is missing required parameter [value]";
         assert_eq!(read(&refusal(valueless)), [Change::OpenConstant]);
     }
@@ -315,11 +291,7 @@ mod tests {
         ] {
             assert_eq!(read(&refusal(reason)), [], "{reason}");
         }
-        for answer in [
-            json!(null),
-            json!([]),
-            json!({"error": "no handler found for uri [/x] and method [POST]"}),
-        ] {
+        for answer in [json!(null), json!([]), json!({"error": "no handler found for uri [/x] and method [POST]"})] {
             assert_eq!(read(&answer), []);
         }
     }
@@ -351,34 +323,13 @@ mod tests {
         });
         let mut apply = |change: Change| change.apply(&mut templates);
         let texts = apply(Change::Type("match_only_text".into())).unwrap();
-        assert_eq!(
-            texts,
-            [
-                "error.message",
-                "user.name.text",
-                "dynamic_templates.messages"
-            ]
-        );
+        assert_eq!(texts, ["error.message", "user.name.text", "dynamic_templates.messages"]);
         assert_eq!(apply(Change::Type("match_only_text".into())), None);
-        assert_eq!(
-            apply(Change::OpenConstant).unwrap(),
-            ["data_stream.namespace"]
-        );
-        assert_eq!(
-            apply(Change::Type("constant_keyword".into())).unwrap(),
-            ["event.module"]
-        );
-        assert_eq!(
-            apply(Change::Type("flattened".into())).unwrap(),
-            ["payload"]
-        );
-        assert_eq!(
-            templates.mappings["properties"]["payload"],
-            json!({"type": "flat_object"})
-        );
-        Change::Type("flat_object".into())
-            .apply(&mut templates)
-            .unwrap();
+        assert_eq!(apply(Change::OpenConstant).unwrap(), ["data_stream.namespace"]);
+        assert_eq!(apply(Change::Type("constant_keyword".into())).unwrap(), ["event.module"]);
+        assert_eq!(apply(Change::Type("flattened".into())).unwrap(), ["payload"]);
+        assert_eq!(templates.mappings["properties"]["payload"], json!({"type": "flat_object"}));
+        Change::Type("flat_object".into()).apply(&mut templates).unwrap();
         assert_eq!(
             templates.mappings,
             json!({
@@ -403,19 +354,13 @@ mod tests {
         }
         assert!(!templates.settings.contains_key("index.mode"));
         assert!(!templates.keys.contains_key("allow_auto_create"));
-        assert!(
-            !templates
-                .mappings
-                .to_string()
-                .contains("flattened\",\"ignore_above")
-        );
+        assert!(!templates.mappings.to_string().contains("flattened\",\"ignore_above"));
     }
 
     #[test]
     fn every_replacement_ends() {
         for (name, _) in NEAREST {
-            let chain =
-                std::iter::successors(Some(*name), |name| nearest(name)).take(NEAREST.len() + 1);
+            let chain = std::iter::successors(Some(*name), |name| nearest(name)).take(NEAREST.len() + 1);
             assert!(chain.count() <= NEAREST.len(), "{name}");
         }
     }

@@ -62,22 +62,10 @@ impl Verdict {
 impl Report {
     /// Whether a step failed; the steps after it were not tried.
     pub fn failed(&self) -> bool {
-        self.steps
-            .iter()
-            .any(|step| step.verdict == Verdict::Failed)
+        self.steps.iter().any(|step| step.verdict == Verdict::Failed)
     }
 
-    pub(super) fn push(
-        &mut self,
-        what: impl Into<String>,
-        verdict: Verdict,
-        detail: impl Into<String>,
-    ) {
-        self.steps.push(Step {
-            what: what.into(),
-            verdict,
-            detail: detail.into(),
-            fields: Vec::new(),
-        });
+    pub(super) fn push(&mut self, what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) {
+        self.steps.push(Step { what: what.into(), verdict, detail: detail.into(), fields: Vec::new() });
     }
 }

@@ -27,17 +27,9 @@ pub enum ServerError {
     #[error("`{asked}`: {fault}")]
     Unanswered { asked: String, fault: SendFault },
     #[error("`{asked}` answered {status}, and not in JSON: {start}")]
-    NotJson {
-        asked: String,
-        status: u16,
-        start: String,
-    },
+    NotJson { asked: String, status: u16, start: String },
     #[error("`{asked}` was refused with {status}: {reason}{}", advice(*.status))]
-    Refused {
-        asked: String,
-        status: u16,
-        reason: String,
-    },
+    Refused { asked: String, status: u16, reason: String },
     #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("the server refuses the templates even after {0} changes to them")]
@@ -70,9 +62,7 @@ impl<'a> Server<'a> {
     /// # Errors
     /// No answer, or a refusal.
     pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ServerError> {
-        exchange(self.cluster, Method::Put, path, Some(body))
-            .await?
-            .accepted()
+        exchange(self.cluster, Method::Put, path, Some(body)).await?.accepted()
     }
 }
 
@@ -104,46 +94,22 @@ impl Answer {
     /// The refusal as a fault.
     pub fn refusal(self) -> ServerError {
         let reasons = reasons(&self.body).join(": ");
-        let reason = if reasons.is_empty() {
-            self.body.to_string()
-        } else {
-            reasons
-        };
-        ServerError::Refused {
-            asked: self.asked,
-            status: self.status,
-            reason,
-        }
+        let reason = if reasons.is_empty() { self.body.to_string() } else { reasons };
+        ServerError::Refused { asked: self.asked, status: self.status, reason }
     }
 }
 
-async fn exchange(
-    cluster: &Cluster,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> Result<Answer, ServerError> {
+async fn exchange(cluster: &Cluster, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ServerError> {
     let asked = format!("{} /{path}", name(method));
     let reply = match cluster.ask(method, path, body).await {
         Ok(reply) => reply,
         Err(fault) => return Err(ServerError::Unanswered { asked, fault }),
     };
     match serde_json::from_slice(&reply.body) {
-        Ok(body) => Ok(Answer {
-            status: reply.status,
-            body,
-            asked,
-        }),
+        Ok(body) => Ok(Answer { status: reply.status, body, asked }),
         Err(_) => {
-            let start = String::from_utf8_lossy(&reply.body)
-                .chars()
-                .take(SHOWN)
-                .collect();
-            Err(ServerError::NotJson {
-                asked,
-                status: reply.status,
-                start,
-            })
+            let start = String::from_utf8_lossy(&reply.body).chars().take(SHOWN).collect();
+            Err(ServerError::NotJson { asked, status: reply.status, start })
         }
     }
 }
@@ -160,9 +126,7 @@ fn name(method: Method) -> &'static str {
 
 fn advice(status: u16) -> &'static str {
     match status {
-        401 => {
-            "; the credentials are wrong or have expired: check `api_key`, or `username` and `password`"
-        }
+        401 => "; the credentials are wrong or have expired: check `api_key`, or `username` and `password`",
         403 => {
             "; the credentials lack a privilege: setup wants `monitor` and `manage_index_templates` on the cluster, \
              `view_index_metadata` on the data stream, and `manage` on it for a rollover"
@@ -177,35 +141,17 @@ mod tests {
     use serde_json::json;
 
     fn refused(status: u16, body: Value) -> String {
-        Answer {
-            status,
-            body,
-            asked: "PUT /_index_template/x".to_owned(),
-        }
-        .refusal()
-        .to_string()
+        Answer { status, body, asked: "PUT /_index_template/x".to_owned() }.refusal().to_string()
     }
 
     #[test]
     fn refusals_are_shown_whole_and_with_what_to_do() {
-        let body =
-            json!({"error": {"reason": "outer", "caused_by": {"reason": "inner"}}, "status": 400});
-        assert_eq!(
-            refused(400, body),
-            "`PUT /_index_template/x` was refused with 400: outer: inner"
-        );
+        let body = json!({"error": {"reason": "outer", "caused_by": {"reason": "inner"}}, "status": 400});
+        assert_eq!(refused(400, body), "`PUT /_index_template/x` was refused with 400: outer: inner");
         let body = json!({"error": "no handler found"});
-        assert_eq!(
-            refused(405, body),
-            "`PUT /_index_template/x` was refused with 405: no handler found"
-        );
-        assert_eq!(
-            refused(500, json!({"x": 1})),
-            "`PUT /_index_template/x` was refused with 500: {\"x\":1}"
-        );
+        assert_eq!(refused(405, body), "`PUT /_index_template/x` was refused with 405: no handler found");
+        assert_eq!(refused(500, json!({"x": 1})), "`PUT /_index_template/x` was refused with 500: {\"x\":1}");
         assert!(refused(401, json!({"error": {"reason": "no"}})).contains("check `api_key`"));
-        assert!(
-            refused(403, json!({"error": {"reason": "no"}})).contains("`manage_index_templates`")
-        );
+        assert!(refused(403, json!({"error": {"reason": "no"}})).contains("`manage_index_templates`"));
     }
 }

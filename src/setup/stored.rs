@@ -10,11 +10,7 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     Nothing,
-    Ours {
-        version: u64,
-        release: String,
-        fingerprint: String,
-    },
+    Ours { version: u64, release: String, fingerprint: String },
     Foreign,
 }
 
@@ -43,12 +39,7 @@ impl Found {
         let Some(stored) = stored else {
             return Found::Nothing;
         };
-        let meta = |name: &str| {
-            stored
-                .get("_meta")
-                .and_then(|meta| meta.get(name))
-                .and_then(Value::as_str)
-        };
+        let meta = |name: &str| stored.get("_meta").and_then(|meta| meta.get(name)).and_then(Value::as_str);
         if meta("managed_by") != Some(MANAGED_BY) {
             return Found::Foreign;
         }
@@ -65,13 +56,9 @@ impl Found {
             Found::Nothing => Plan::Create,
             Found::Foreign if overwrite => Plan::Update,
             Found::Foreign => Plan::Refuse,
-            Found::Ours {
-                version: theirs, ..
-            } if *theirs > version() => Plan::Keep,
+            Found::Ours { version: theirs, .. } if *theirs > version() => Plan::Keep,
             Found::Ours { .. } if overwrite => Plan::Update,
-            Found::Ours { fingerprint, .. }
-                if wanted.body["_meta"]["fingerprint"] == fingerprint.as_str() =>
-            {
+            Found::Ours { fingerprint, .. } if wanted.body["_meta"]["fingerprint"] == fingerprint.as_str() => {
                 Plan::Leave
             }
             Found::Ours { .. } => Plan::Update,
@@ -83,11 +70,7 @@ impl fmt::Display for Found {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Found::Nothing => formatter.write_str("nothing"),
-            Found::Ours {
-                release,
-                fingerprint,
-                ..
-            } => write!(formatter, "version {release}, content {fingerprint}"),
+            Found::Ours { release, fingerprint, .. } => write!(formatter, "version {release}, content {fingerprint}"),
             Found::Foreign => formatter.write_str("somebody else's"),
         }
     }
@@ -105,30 +88,20 @@ mod tests {
     }
 
     fn stored(version: u64, fingerprint: &str) -> Found {
-        Found::read(Some(
-            &json!({"index_templates": [{"name": "x", "index_template": {
-                "version": version, "_meta": {"managed_by": "trailship", "version": "9.9.9", "fingerprint": fingerprint},
-            }}]}),
-        ))
+        Found::read(Some(&json!({"index_templates": [{"name": "x", "index_template": {
+            "version": version, "_meta": {"managed_by": "trailship", "version": "9.9.9", "fingerprint": fingerprint},
+        }}]})))
     }
 
     #[test]
     fn what_is_there_decides() {
-        let same = ours().body["_meta"]["fingerprint"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let foreign = Found::read(Some(
-            &json!({"component_templates": [{"name": "x", "component_template": {"version": 1}}]}),
-        ));
+        let same = ours().body["_meta"]["fingerprint"].as_str().unwrap_or_default().to_owned();
+        let foreign =
+            Found::read(Some(&json!({"component_templates": [{"name": "x", "component_template": {"version": 1}}]})));
         let (older, newer) = (version() - 1, version() + 1);
         for (found, overwrite, plan) in [
             (Found::read(None), false, Plan::Create),
-            (
-                Found::read(Some(&json!({"index_templates": []}))),
-                false,
-                Plan::Create,
-            ),
+            (Found::read(Some(&json!({"index_templates": []}))), false, Plan::Create),
             (foreign.clone(), false, Plan::Refuse),
             (foreign, true, Plan::Update),
             (stored(older, "other"), false, Plan::Update),
@@ -139,11 +112,7 @@ mod tests {
             (stored(newer, "other"), false, Plan::Keep),
             (stored(newer, "other"), true, Plan::Keep),
         ] {
-            assert_eq!(
-                found.plan(&ours(), overwrite),
-                plan,
-                "{found:?} {overwrite}"
-            );
+            assert_eq!(found.plan(&ours(), overwrite), plan, "{found:?} {overwrite}");
         }
     }
 }

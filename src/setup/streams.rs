@@ -36,26 +36,14 @@ enum Winner {
 ///
 /// # Errors
 /// The server does not answer, or refuses.
-pub async fn find(
-    server: &Server<'_>,
-    config: &TemplateConfig,
-    stream: &str,
-) -> Result<Vec<Stream>, ServerError> {
+pub async fn find(server: &Server<'_>, config: &TemplateConfig, stream: &str) -> Result<Vec<Stream>, ServerError> {
     let pattern = config.pattern.as_str();
     let all = server.get(PRIORITIES).await?.accepted()?;
     let state = State::Absent;
-    let mut streams = vec![Stream {
-        name: stream.to_owned(),
-        state,
-        winner: winner(&all, config, stream),
-    }];
+    let mut streams = vec![Stream { name: stream.to_owned(), state, winner: winner(&all, config, stream) }];
     let apart = (!fits(pattern, stream)).then_some(stream);
     for asked in std::iter::once(pattern).chain(apart) {
-        let found = server
-            .get(&format!("_resolve/index/{asked}"))
-            .await?
-            .found()?
-            .unwrap_or_default();
+        let found = server.get(&format!("_resolve/index/{asked}")).await?.found()?.unwrap_or_default();
         for (name, state) in resolved(&found) {
             if let Some(known) = streams.iter_mut().find(|known| known.name == name) {
                 known.state = state;
@@ -63,11 +51,7 @@ pub async fn find(
             }
             let winner = winner(&all, config, name);
             if matches!((&state, &winner), (State::Writes(_), Winner::Ours(_))) {
-                streams.push(Stream {
-                    name: name.to_owned(),
-                    state,
-                    winner,
-                });
+                streams.push(Stream { name: name.to_owned(), state, winner });
             }
         }
     }
@@ -100,29 +84,15 @@ pub async fn look(
     let mapping = server.get(&format!("{index}/_mapping")).await?.accepted()?;
     let mappings = mapping.get(index).and_then(|index| index.get("mappings"));
     if made_with(mappings) == Some(&templates.fingerprint()) {
-        return Ok((
-            Verdict::Unchanged,
-            format!("{wins}; `{index}` was made with it"),
-        ));
+        return Ok((Verdict::Unchanged, format!("{wins}; `{index}` was made with it")));
     }
     if !rollover {
-        let detail = format!(
-            "{wins}, but `{index}` was made with other templates: run `trailship setup --rollover`"
-        );
+        let detail = format!("{wins}, but `{index}` was made with other templates: run `trailship setup --rollover`");
         return Ok((Verdict::Warning, detail));
     }
-    let rolled = server
-        .post(&format!("{name}/_rollover"), None)
-        .await?
-        .accepted()?;
-    let new = rolled
-        .get("new_index")
-        .and_then(Value::as_str)
-        .unwrap_or("a new index");
-    Ok((
-        Verdict::Updated,
-        format!("{wins}; rolled over from `{index}` to `{new}`"),
-    ))
+    let rolled = server.post(&format!("{name}/_rollover"), None).await?.accepted()?;
+    let new = rolled.get("new_index").and_then(Value::as_str).unwrap_or("a new index");
+    Ok((Verdict::Updated, format!("{wins}; rolled over from `{index}` to `{new}`")))
 }
 
 /// Which template wins for a name, from the list of all: OpenSearch does not simulate the index of a data stream that
@@ -131,9 +101,7 @@ fn winner(all: &Value, config: &TemplateConfig, stream: &str) -> Winner {
     let (ours, pattern) = (config.name.as_str(), config.pattern.as_str());
     let fitting = fitting(all, stream);
     let Some((winner, others)) = fitting.split_first() else {
-        return Winner::Other(format!(
-            "no template applies: `setup.template.pattern` is `{pattern}`"
-        ));
+        return Winner::Other(format!("no template applies: `setup.template.pattern` is `{pattern}`"));
     };
     if winner.name != ours {
         return Winner::Other(format!(
@@ -142,10 +110,7 @@ fn winner(all: &Value, config: &TemplateConfig, stream: &str) -> Winner {
             winner.name, winner.priority, config.priority
         ));
     }
-    let others: Vec<String> = others
-        .iter()
-        .map(|other| format!("`{}`", other.name))
-        .collect();
+    let others: Vec<String> = others.iter().map(|other| format!("`{}`", other.name)).collect();
     Winner::Ours(match others.is_empty() {
         true => format!("`{ours}` applies"),
         false => format!("`{ours}` applies, before {}", others.join(", ")),
@@ -159,19 +124,12 @@ const PRIORITIES: &str = "_index_template?filter_path=index_templates.name,index
 fn resolved(answer: &Value) -> Vec<(&str, State)> {
     let mut found = Vec::new();
     for kind in ["indices", "aliases", "data_streams"] {
-        for item in answer
-            .get(kind)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for item in answer.get(kind).and_then(Value::as_array).into_iter().flatten() {
             let Some(name) = item.get("name").and_then(Value::as_str) else {
                 continue;
             };
             match kind {
-                "data_streams" => {
-                    found.extend(write_index(item).map(|index| (name, State::Writes(index))))
-                }
+                "data_streams" => found.extend(write_index(item).map(|index| (name, State::Writes(index)))),
                 _ => found.push((name, State::Taken)),
             }
         }
@@ -183,18 +141,13 @@ fn resolved(answer: &Value) -> Vec<(&str, State)> {
 fn made_with(mappings: Option<&Value>) -> Option<&str> {
     let meta = mappings?.get("_meta")?;
     let is_ours = meta.get("managed_by").and_then(Value::as_str) == Some(MANAGED_BY);
-    meta.get("fingerprint")
-        .and_then(Value::as_str)
-        .filter(|_| is_ours)
+    meta.get("fingerprint").and_then(Value::as_str).filter(|_| is_ours)
 }
 
 /// The index that a data stream writes: the last, besides those of the failure store.
 fn write_index(stream: &Value) -> Option<String> {
     let indices = stream["backing_indices"].as_array()?;
-    let index = indices
-        .iter()
-        .filter_map(Value::as_str)
-        .rfind(|name| !name.starts_with(".fs-"))?;
+    let index = indices.iter().filter_map(Value::as_str).rfind(|name| !name.starts_with(".fs-"))?;
     Some(index.to_owned())
 }
 
@@ -208,35 +161,15 @@ struct Listed<'a> {
 /// The index templates that fit a name, the winner first.
 fn fitting<'a>(all: &'a Value, name: &str) -> Vec<Listed<'a>> {
     let mut fitting = Vec::new();
-    for listed in all
-        .get("index_templates")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let (Some(template), Some(listed)) = (
-            listed.get("index_template"),
-            listed.get("name").and_then(Value::as_str),
-        ) else {
+    for listed in all.get("index_templates").and_then(Value::as_array).into_iter().flatten() {
+        let (Some(template), Some(listed)) = (listed.get("index_template"), listed.get("name").and_then(Value::as_str))
+        else {
             continue;
         };
-        let patterns = template
-            .get("index_patterns")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten();
-        if patterns
-            .filter_map(Value::as_str)
-            .any(|pattern| fits(pattern, name))
-        {
-            let priority = template
-                .get("priority")
-                .and_then(Value::as_u64)
-                .unwrap_or(0);
-            fitting.push(Listed {
-                name: listed,
-                priority,
-            });
+        let patterns = template.get("index_patterns").and_then(Value::as_array).into_iter().flatten();
+        if patterns.filter_map(Value::as_str).any(|pattern| fits(pattern, name)) {
+            let priority = template.get("priority").and_then(Value::as_u64).unwrap_or(0);
+            fitting.push(Listed { name: listed, priority });
         }
     }
     fitting.sort_by_key(|listed| std::cmp::Reverse(listed.priority));
@@ -257,10 +190,7 @@ mod tests {
             template("metrics", "metrics-*-*", Some(1000)),
         ]});
         let names = |name: &str| -> Vec<String> {
-            fitting(&all, name)
-                .iter()
-                .map(|listed| format!("{} {}", listed.name, listed.priority))
-                .collect()
+            fitting(&all, name).iter().map(|listed| format!("{} {}", listed.name, listed.priority)).collect()
         };
         assert_eq!(names("logs-aws.cloudtrail-default"), ["logs 100", "all 0"]);
         assert_eq!(names("other"), ["all 0"]);
@@ -274,11 +204,7 @@ mod tests {
             "data_streams": [{"name": "logs-c", "backing_indices": [".ds-logs-c-000001"]}],
         });
         let writes = State::Writes(".ds-logs-c-000001".to_owned());
-        let expected = [
-            ("logs-a", State::Taken),
-            ("logs-b", State::Taken),
-            ("logs-c", writes),
-        ];
+        let expected = [("logs-a", State::Taken), ("logs-b", State::Taken), ("logs-c", writes)];
         assert_eq!(resolved(&answer), expected);
         assert_eq!(resolved(&json!(null)), []);
     }

@@ -63,20 +63,11 @@ impl Templates {
         keys.insert("allow_auto_create".to_owned(), json!(true));
         keys.insert("data_stream".to_owned(), json!({}));
         keys.insert(IGNORE_MISSING.to_owned(), json!([custom_name(&name)]));
-        keys.insert(
-            "index_patterns".to_owned(),
-            json!([config.pattern.as_str()]),
-        );
+        keys.insert("index_patterns".to_owned(), json!([config.pattern.as_str()]));
         keys.insert("priority".to_owned(), json!(config.priority));
         let mut settings = settings();
         flatten("index", &config.settings.index, &mut settings);
-        Templates {
-            name,
-            custom: true,
-            keys,
-            settings,
-            mappings: mappings::mappings(FIELDS),
-        }
+        Templates { name, custom: true, keys, settings, mappings: mappings::mappings(FIELDS) }
     }
 
     /// Name of the component template that is the user's own.
@@ -98,14 +89,8 @@ impl Templates {
             mappings.insert("_meta".to_owned(), meta);
         }
         [
-            signed(
-                self.part("settings"),
-                json!({"template": {"settings": self.settings}}),
-            ),
-            signed(
-                self.part("mappings"),
-                json!({"template": {"mappings": mappings}}),
-            ),
+            signed(self.part("settings"), json!({"template": {"settings": self.settings}})),
+            signed(self.part("mappings"), json!({"template": {"mappings": mappings}})),
         ]
     }
 
@@ -123,14 +108,8 @@ impl Templates {
     /// Everything in one index template that composes nothing and fits no index, to be tried without being stored.
     pub fn trial(&self) -> Value {
         let mut body = self.keys.clone();
-        body.insert(
-            "index_patterns".to_owned(),
-            json!([format!("trial-of-{}", self.name)]),
-        );
-        body.insert(
-            "template".to_owned(),
-            json!({"settings": self.settings, "mappings": self.mappings}),
-        );
+        body.insert("index_patterns".to_owned(), json!([format!("trial-of-{}", self.name)]));
+        body.insert("template".to_owned(), json!({"settings": self.settings, "mappings": self.mappings}));
         Value::Object(body)
     }
 
@@ -141,11 +120,8 @@ impl Templates {
 
 /// Version of this program as templates carry it: 1,002,003 for 1.2.3.
 pub fn version() -> u64 {
-    let number = |text: &str| {
-        text.bytes()
-            .filter(u8::is_ascii_digit)
-            .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))
-    };
+    let number =
+        |text: &str| text.bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
     number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
         + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
         + number(env!("CARGO_PKG_VERSION_PATCH"))
@@ -172,12 +148,7 @@ fn signed(name: String, mut body: Value) -> Named {
 /// The first eight bytes of SHA-256 over the JSON text, in hexadecimal.
 fn fingerprint(value: &Value) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, value.to_string().as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Nested settings under their dotted names.
@@ -212,10 +183,7 @@ mod tests {
     fn the_index_template_composes_ours_and_then_the_users() {
         let index = with(json!({})).index();
         assert_eq!(index.name, "trailship-aws.cloudtrail");
-        assert_eq!(
-            index.body["index_patterns"],
-            json!(["logs-aws.cloudtrail-*"])
-        );
+        assert_eq!(index.body["index_patterns"], json!(["logs-aws.cloudtrail-*"]));
         assert_eq!(index.body["priority"], json!(250));
         assert_eq!(index.body["data_stream"], json!({}));
         assert_eq!(
@@ -226,10 +194,7 @@ mod tests {
                 "trailship-aws.cloudtrail@custom"
             ])
         );
-        assert_eq!(
-            index.body["ignore_missing_component_templates"],
-            json!(["trailship-aws.cloudtrail@custom"])
-        );
+        assert_eq!(index.body["ignore_missing_component_templates"], json!(["trailship-aws.cloudtrail@custom"]));
         assert_eq!(index.body["_meta"]["managed_by"], json!("trailship"));
         assert_eq!(index.body["version"], json!(version()));
     }
@@ -240,10 +205,7 @@ mod tests {
             "number_of_shards": 3, "mapping": {"total_fields": {"limit": 5000}}, "mode": "logsdb",
         }}}));
         assert_eq!(templates.settings["index.number_of_shards"], json!(3));
-        assert_eq!(
-            templates.settings["index.mapping.total_fields.limit"],
-            json!(5000)
-        );
+        assert_eq!(templates.settings["index.mapping.total_fields.limit"], json!(5000));
         assert_eq!(templates.settings["index.mode"], json!("logsdb"));
         assert_eq!(templates.settings["index.codec"], json!("best_compression"));
         assert_ne!(templates.fingerprint(), with(json!({})).fingerprint());
@@ -253,46 +215,28 @@ mod tests {
     fn an_index_does_not_depend_on_name_and_priority() {
         let other = with(json!({"name": "mine", "priority": 300}));
         assert_eq!(other.fingerprint(), with(json!({})).fingerprint());
-        assert_ne!(
-            other.index().body["_meta"],
-            with(json!({})).index().body["_meta"]
-        );
+        assert_ne!(other.index().body["_meta"], with(json!({})).index().body["_meta"]);
     }
 
     #[test]
     fn values_that_would_have_a_document_refused_are_left_unindexed() {
         let templates = with(json!({}));
+        assert_eq!(templates.settings["index.mapping.ignore_malformed"], json!(true));
         assert_eq!(
-            templates.settings["index.mapping.ignore_malformed"],
-            json!(true)
-        );
-        assert_eq!(
-            at(
-                &templates,
-                "/properties/aws/properties/cloudtrail/properties/flattened/properties/request_parameters"
-            ),
+            at(&templates, "/properties/aws/properties/cloudtrail/properties/flattened/properties/request_parameters"),
             &json!({"type": "flattened", "ignore_above": 8191, "depth_limit": 20})
         );
         assert_eq!(
-            at(
-                &templates,
-                "/properties/aws/properties/cloudtrail/properties/response_elements"
-            ),
+            at(&templates, "/properties/aws/properties/cloudtrail/properties/response_elements"),
             &json!({"type": "keyword", "ignore_above": 8191, "fields": {"text": {"type": "text"}}})
         );
         assert_eq!(
             at(&templates, "/properties/event/properties/original"),
             &json!({"type": "keyword", "index": false, "doc_values": false})
         );
-        assert_eq!(
-            at(&templates, "/properties/aws/properties/cloudtrail/dynamic"),
-            &json!(false)
-        );
+        assert_eq!(at(&templates, "/properties/aws/properties/cloudtrail/dynamic"), &json!(false));
         assert_eq!(at(&templates, "/date_detection"), &json!(false));
-        assert_eq!(
-            at(&templates, "/properties/@timestamp"),
-            &json!({"type": "date", "ignore_malformed": false})
-        );
+        assert_eq!(at(&templates, "/properties/@timestamp"), &json!({"type": "date", "ignore_malformed": false}));
     }
 
     #[test]

@@ -152,7 +152,13 @@ mod tests {
 
     #[test]
     fn selectors_raise_their_modules_only() {
-        let settings = LogSettings { level: Level::INFO, selectors: vec!["inputs".into()], to_stderr: true, folder: PathBuf::new(), json: false };
+        let settings = LogSettings {
+            level: Level::INFO,
+            selectors: vec!["inputs".into()],
+            to_stderr: true,
+            folder: PathBuf::new(),
+            json: false,
+        };
         assert_eq!(directives(&settings), "warn,trailship=info,trailship::inputs=debug");
     }
 

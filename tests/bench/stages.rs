@@ -21,10 +21,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 /// A step: works once over all objects, and keeps its buffers for the next time.
 type Step<'a> = Box<dyn FnMut() -> Outcome + 'a>;
 
-const LIMITS: InflateLimits = InflateLimits {
-    bytes: 8 << 30,
-    ratio: 1000,
-};
+const LIMITS: InflateLimits = InflateLimits { bytes: 8 << 30, ratio: 1000 };
 /// Bytes of the longest record; none of a corpus is near it.
 const RECORD: usize = 1 << 20;
 /// Plain bytes of a bulk body and gzip level, as `output.elasticsearch` has them by default.
@@ -135,10 +132,7 @@ impl Corpus {
 
     /// Maps every record and writes bulk bodies, which `finish` is given when they are full.
     fn map<'a>(&'a self, original: bool, mut finish: impl FnMut(&[u8]) + 'a) -> Step<'a> {
-        let mut mapper = Mapper::new(Arc::new(Settings {
-            preserve_original_event: original,
-            ..Settings::default()
-        }));
+        let mut mapper = Mapper::new(Arc::new(Settings { preserve_original_event: original, ..Settings::default() }));
         let origin = origin();
         let mut body = Vec::with_capacity(BULK + RECORD);
         Box::new(move || {
@@ -159,9 +153,7 @@ impl Corpus {
     }
 
     fn each_record(&self, mut take: impl FnMut(u64, &[u8]) -> Outcome) -> Outcome {
-        self.stored
-            .iter()
-            .try_for_each(|object| split(object, &mut take))
+        self.stored.iter().try_for_each(|object| split(object, &mut take))
     }
 
     /// Runs the step; prints what it took, except in the first round, which only warms up.
@@ -171,9 +163,7 @@ impl Corpus {
         let spent = cpu_ns() - before;
         if round > 0 {
             let records = self.records.len();
-            println!(
-                r#"{{"stage":"{name}","round":{round},"records":{records},"cpu_ns":{spent}}}"#
-            );
+            println!(r#"{{"stage":"{name}","round":{round},"records":{records},"cpu_ns":{spent}}}"#);
         }
         Ok(())
     }
@@ -194,9 +184,7 @@ fn split(object: &[u8], mut take: impl FnMut(u64, &[u8]) -> Outcome) -> Outcome 
             if outcome.is_ok() {
                 outcome = match piece {
                     Piece::Record { offset, text } => take(offset, text),
-                    Piece::Oversized { length, .. } => {
-                        Err(format!("a record has {length} bytes").into())
-                    }
+                    Piece::Oversized { length, .. } => Err(format!("a record has {length} bytes").into()),
                 };
             }
         })?;

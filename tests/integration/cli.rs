@@ -85,17 +85,27 @@ fn the_example_is_right_and_exports_itself() {
 #[test]
 fn the_example_says_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
-    let bare = |kind: &str, input: &str, output: &str| format!("trailship.inputs:\n  - type: {kind}\n{input}\noutput.{output}\n");
+    let bare = |kind: &str, input: &str, output: &str| {
+        format!("trailship.inputs:\n  - type: {kind}\n{input}\noutput.{output}\n")
+    };
     for (kind, needed, output) in [
         ("file", "    paths: ['x']", "file:\n  path: out"),
-        ("aws-s3", "    queue_url: https://sqs.eu-west-1.amazonaws.com/111122223333/cloudtrail", "console:\n  enabled: true"),
+        (
+            "aws-s3",
+            "    queue_url: https://sqs.eu-west-1.amazonaws.com/111122223333/cloudtrail",
+            "console:\n  enabled: true",
+        ),
         ("file", "    paths: ['x']", "elasticsearch:\n  enabled: true"),
     ] {
         let short = file(folder.path(), &bare(kind, needed, output));
         let defaults = trailship(&["export", "config", "-c", &short], b"");
         assert!(defaults.status.success(), "{}", text(&defaults.stderr));
         let full = file(folder.path(), &uncommented(kind, needed, output.split(':').next().unwrap()));
-        let spelled = Command::new(env!("CARGO_BIN_EXE_trailship")).args(["export", "config", "-c", &full]).env("ES_API_KEY", "").output().unwrap();
+        let spelled = Command::new(env!("CARGO_BIN_EXE_trailship"))
+            .args(["export", "config", "-c", &full])
+            .env("ES_API_KEY", "")
+            .output()
+            .unwrap();
         let content = std::fs::read_to_string(&full).unwrap();
         assert!(spelled.status.success(), "{}\n{content}", text(&spelled.stderr));
         assert_eq!(text(&spelled.stdout), text(&defaults.stdout), "{content}");
@@ -109,7 +119,11 @@ fn uncommented(input: &str, needed: &str, output: &str) -> String {
     for line in example.lines().skip_while(|line| !line.starts_with("trailship.inputs")).skip(1) {
         let live = line.replacen('#', "", 1);
         let trimmed = live.trim_start();
-        let is_key = |text: &str| text.split_once(':').is_some_and(|(key, _)| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')));
+        let is_key = |text: &str| {
+            text.split_once(':').is_some_and(|(key, _)| {
+                !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+            })
+        };
         let commented = line.trim_start().starts_with('#');
         if line.trim_start().starts_with("# ") && !line.starts_with("# ---") {
             continue;
@@ -167,7 +181,8 @@ fn map_reads_objects_and_says_what_is_broken() {
     let good = crate::support::trail::object(&crate::support::trail::records("map", 5));
     let output = trailship(&["map"], &good);
     assert!(output.status.success());
-    let ids: Vec<String> = documents(&output.stdout).iter().map(|d| d["event"]["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<String> =
+        documents(&output.stdout).iter().map(|d| d["event"]["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids, ["map-000000", "map-000001", "map-000002", "map-000003", "map-000004"]);
     let bulk = trailship(&["map", "--bulk", "-"], &good);
     let lines = documents(&bulk.stdout);

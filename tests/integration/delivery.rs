@@ -28,16 +28,25 @@ async fn the_ids_in_the_index_are_the_events_in_the_bucket() {
         program.setup();
         let summary = program.once();
         assert_eq!(summary["objects"], 6, "{engine}: {summary}");
-        assert_eq!((summary["records"].as_u64(), summary["indexed"].as_u64(), summary["duplicate"].as_u64()), (Some(1800), Some(1500), Some(300)));
+        assert_eq!(
+            (summary["records"].as_u64(), summary["indexed"].as_u64(), summary["duplicate"].as_u64()),
+            (Some(1800), Some(1500), Some(300))
+        );
         assert_eq!(stream.event_ids().await, trail::ids(&events), "{engine}");
         assert_eq!(bucket.depth().await, (0, 0), "every message is deleted");
 
         // Everything is announced anew: nothing is added.
         for n in 0..5 {
-            bucket.put(&trail::key("CloudTrail", &format!("object{n}")), trail::object(&events[n * 300..(n + 1) * 300])).await;
+            bucket
+                .put(&trail::key("CloudTrail", &format!("object{n}")), trail::object(&events[n * 300..(n + 1) * 300]))
+                .await;
         }
         let again = program.once();
-        assert_eq!((again["indexed"].as_u64(), again["duplicate"].as_u64()), (Some(0), Some(1500)), "{engine}: {again}");
+        assert_eq!(
+            (again["indexed"].as_u64(), again["duplicate"].as_u64()),
+            (Some(0), Some(1500)),
+            "{engine}: {again}"
+        );
         assert_eq!(stream.event_ids().await, trail::ids(&events), "{engine}");
     }
 }
@@ -61,7 +70,11 @@ async fn a_refused_record_is_parked_alone() {
         let program = Program::new(&bucket.input(""), &Program::elasticsearch(&search.url, &stream.namespace, ""), "");
         program.setup();
         let summary = program.once();
-        assert_eq!((summary["indexed"].as_u64(), summary["parked"].as_u64()), (Some(50), Some(2)), "{engine}: {summary}");
+        assert_eq!(
+            (summary["indexed"].as_u64(), summary["parked"].as_u64()),
+            (Some(50), Some(2)),
+            "{engine}: {summary}"
+        );
         let mut fine = trail::ids(&records);
         fine.retain(|id| id.starts_with("fine"));
         assert_eq!(stream.event_ids().await, fine, "{engine}");
@@ -78,7 +91,11 @@ async fn a_refused_record_is_parked_alone() {
         let refused = dead.iter().find(|letter| letter["status"] == 400).unwrap();
         assert!(refused["record"].as_str().unwrap().contains("refused-by-the-index"), "{refused}");
         let place = text.find(r#"{"eventID":"broken""#).unwrap();
-        assert!(dead.iter().any(|letter| letter["offset"] == place && letter["record"] == r#"{"eventID":"broken","a":tru}"#), "{dead:?}");
+        assert!(
+            dead.iter()
+                .any(|letter| letter["offset"] == place && letter["record"] == r#"{"eventID":"broken","a":tru}"#),
+            "{dead:?}"
+        );
     }
 }
 
@@ -91,21 +108,29 @@ async fn digests_are_read_only_when_their_pattern_says_so() {
         let stream = Stream::new(&search.url, if wanted { "digests" } else { "nodigests" });
         bucket.put(&trail::key("CloudTrail", "log"), trail::object(&trail::records("event", 3))).await;
         bucket.put(&trail::key("CloudTrail-Insight", "insight"), trail::object(&trail::records("insight", 2))).await;
-        bucket.put(&trail::key("CloudTrail-NetworkActivity", "network"), trail::object(&trail::records("network", 2))).await;
+        bucket
+            .put(&trail::key("CloudTrail-NetworkActivity", "network"), trail::object(&trail::records("network", 2)))
+            .await;
         let digest = json!({
             "awsAccountId": trail::ACCOUNT, "digestStartTime": "2026-01-02T02:00:00Z", "digestEndTime": "2026-01-02T03:00:00Z",
             "digestS3Bucket": bucket.bucket, "digestS3Object": "d", "previousDigestHashValue": "abcd", "logFiles": [{"s3Object": "x"}],
         });
-        let name = format!("AWSLogs/{0}/CloudTrail-Digest/us-east-1/2026/01/02/{0}_CloudTrail-Digest_us-east-1_trail_us-east-1_20260102T030000Z.json.gz", trail::ACCOUNT);
+        let name = format!(
+            "AWSLogs/{0}/CloudTrail-Digest/us-east-1/2026/01/02/{0}_CloudTrail-Digest_us-east-1_trail_us-east-1_20260102T030000Z.json.gz",
+            trail::ACCOUNT
+        );
         bucket.put(&name, trail::gzip(digest.to_string().as_bytes())).await;
 
-        let pattern = if wanted { "cloudtrail_digest_regex: '/CloudTrail-Digest/'" } else { "cloudtrail_digest_regex: ''" };
-        let program = Program::new(&bucket.input(pattern), &Program::elasticsearch(&search.url, &stream.namespace, ""), "");
+        let pattern =
+            if wanted { "cloudtrail_digest_regex: '/CloudTrail-Digest/'" } else { "cloudtrail_digest_regex: ''" };
+        let program =
+            Program::new(&bucket.input(pattern), &Program::elasticsearch(&search.url, &stream.namespace, ""), "");
         program.setup();
         let summary = program.once();
         assert_eq!(summary["indexed"], if wanted { 6 } else { 5 }, "{summary}");
         assert_eq!(bucket.depth().await, (0, 0), "what is skipped is acknowledged");
-        let digests: Vec<_> = stream.documents().await.into_iter().filter(|(_, source)| source["event"]["id"].is_null()).collect();
+        let digests: Vec<_> =
+            stream.documents().await.into_iter().filter(|(_, source)| source["event"]["id"].is_null()).collect();
         assert_eq!(digests.len(), usize::from(wanted));
         for (_, source) in digests {
             assert_eq!(source["@timestamp"], "2026-01-02T03:00:00.000Z");
@@ -119,12 +144,19 @@ async fn reading_without_consuming_leaves_the_queue_as_it_is() {
     let aws = have!(Server::aws());
     let bucket = Trail::new(&aws, true).await;
     bucket.put(&trail::key("CloudTrail", "kept"), trail::object(&trail::records("kept", 4))).await;
-    let program = Program::new(&bucket.input("delete_consumed_messages: false\nvisibility_timeout: 2s"), "output.file:\n  path: ${OUT}", "");
+    let program = Program::new(
+        &bucket.input("delete_consumed_messages: false\nvisibility_timeout: 2s"),
+        "output.file:\n  path: ${OUT}",
+        "",
+    );
     let out = program.folder.path().join("out");
     let output = program.command(&["run", "--once", "--format", "json"]).env("OUT", &out).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (visible, hidden) = bucket.depth().await;
     assert_eq!(visible + hidden, 2, "the object's message is still there, and the bucket's test message");
-    let shipped: usize = std::fs::read_dir(&out).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap().lines().count()).sum();
+    let shipped: usize = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap().lines().count())
+        .sum();
     assert_eq!(shipped, 4);
 }

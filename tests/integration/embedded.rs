@@ -35,14 +35,18 @@ fn the_example_configuration_ships_the_sample_trail() {
     let output = run();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let expected: Value = serde_json::from_str(&std::fs::read_to_string(root().join("samples/expected.json")).unwrap()).unwrap();
+    let expected: Value =
+        serde_json::from_str(&std::fs::read_to_string(root().join("samples/expected.json")).unwrap()).unwrap();
     let documents = lines(&folder.path().join("out"));
     assert_eq!(summary["parked"], 0, "{summary}");
     let events: HashSet<(String, String)> = documents
         .iter()
         .filter_map(|document| {
             let id = document["event"]["id"].as_str()?;
-            Some((id.to_owned(), document["aws"]["cloudtrail"]["recipient_account_id"].as_str().unwrap_or_default().to_owned()))
+            Some((
+                id.to_owned(),
+                document["aws"]["cloudtrail"]["recipient_account_id"].as_str().unwrap_or_default().to_owned(),
+            ))
         })
         .collect();
     assert_eq!(events.len(), documents.iter().filter(|d| !d["event"]["id"].is_null()).count(), "each event once");
@@ -55,15 +59,24 @@ fn the_example_configuration_ships_the_sample_trail() {
 
 #[test]
 fn a_followed_folder_ships_what_comes_and_ends_on_sigterm() {
-    let program = Program::new("  - type: file\n    paths: ['${IN}']\n    scan_frequency: 100ms", "output.file.path: ${OUT}", "");
+    let program =
+        Program::new("  - type: file\n    paths: ['${IN}']\n    scan_frequency: 100ms", "output.file.path: ${OUT}", "");
     let (input, out) = (program.folder.path().join("in"), program.folder.path().join("out"));
     std::fs::create_dir_all(&input).unwrap();
     let configuration = program.folder.path().join("trailship.yml");
     let text = std::fs::read_to_string(&configuration).unwrap();
-    std::fs::write(&configuration, text.replace("${IN}", input.to_str().unwrap()).replace("${OUT}", out.to_str().unwrap())).unwrap();
+    std::fs::write(
+        &configuration,
+        text.replace("${IN}", input.to_str().unwrap()).replace("${OUT}", out.to_str().unwrap()),
+    )
+    .unwrap();
     let mut running = program.spawn(&["run", "--format", "json"]);
     for n in 0..3 {
-        std::fs::write(input.join("part"), crate::support::trail::object(&crate::support::trail::records(&format!("file{n}"), 10))).unwrap();
+        std::fs::write(
+            input.join("part"),
+            crate::support::trail::object(&crate::support::trail::records(&format!("file{n}"), 10)),
+        )
+        .unwrap();
         std::fs::rename(input.join("part"), input.join(format!("{n}.json.gz"))).unwrap();
         crate::support::program::until("the file is shipped", || {
             assert!(running.ended().is_none(), "{}", running.said());

@@ -29,7 +29,11 @@ async fn a_server_that_answers_429_gets_everything_in_the_end() {
         let search = have!(Server::start(&["search", &engine, "indexing_pressure.memory.limit=300kb"]));
         let (bucket, events) = filled(&aws, 6, 400).await;
         let stream = Stream::new(&search.url, "pressure");
-        let output = Program::elasticsearch(&search.url, &stream.namespace, "bulk_max_bytes: 200KiB\nworkers: 4\ncompression_level: 0");
+        let output = Program::elasticsearch(
+            &search.url,
+            &stream.namespace,
+            "bulk_max_bytes: 200KiB\nworkers: 4\ncompression_level: 0",
+        );
         let program = Program::new(&bucket.input(""), &output, "");
         program.setup();
         let summary = program.once();
@@ -42,7 +46,14 @@ async fn a_server_that_answers_429_gets_everything_in_the_end() {
 
 fn rejections(stats: &Value) -> u64 {
     match stats {
-        Value::Object(map) => map.iter().map(|(key, value)| if key.ends_with("rejections") { value.as_u64().unwrap_or(0) } else { rejections(value) }).sum(),
+        Value::Object(map) => map
+            .iter()
+            .map(
+                |(key, value)| {
+                    if key.ends_with("rejections") { value.as_u64().unwrap_or(0) } else { rejections(value) }
+                },
+            )
+            .sum(),
         _ => 0,
     }
 }
@@ -63,7 +74,11 @@ async fn a_413_is_split_until_it_fits() {
         let program = Program::new(&bucket.input(""), &output, "");
         program.setup();
         let summary = program.once();
-        assert_eq!((summary["indexed"].as_u64(), summary["parked"].as_u64()), (Some(299), Some(1)), "{engine}: {summary}");
+        assert_eq!(
+            (summary["indexed"].as_u64(), summary["parked"].as_u64()),
+            (Some(299), Some(1)),
+            "{engine}: {summary}"
+        );
         let mut fitting = trail::ids(&records);
         fitting.retain(|id| id != "too-large");
         assert_eq!(stream.event_ids().await, fitting, "{engine}");
@@ -125,7 +140,11 @@ async fn a_search_server_that_is_away_for_a_while_gets_everything() {
     assert!(status.success(), "{}", std::fs::read_to_string(log).unwrap());
     let summary: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(stream.event_ids().await, events);
-    assert_eq!((summary["parked"].as_u64(), summary["objects"].as_u64()), (Some(0), Some(30)), "no object was read twice: {summary}");
+    assert_eq!(
+        (summary["parked"].as_u64(), summary["objects"].as_u64()),
+        (Some(0), Some(30)),
+        "no object was read twice: {summary}"
+    );
     drop(back);
 }
 
@@ -166,9 +185,16 @@ async fn a_truncated_object_is_parked_and_holds_up_nothing() {
     assert_eq!(fine, events);
     assert!(!cut.is_empty() && cut.len() < 2000, "the whole records before the cut are shipped");
     assert_eq!(summary["parked"], 2, "{summary}");
-    let mut parked: Vec<_> = program.dead_letters().iter().map(|letter| (letter["object"].clone(), letter["code"].clone())).collect();
+    let mut parked: Vec<_> =
+        program.dead_letters().iter().map(|letter| (letter["object"].clone(), letter["code"].clone())).collect();
     parked.sort_by_key(|(object, _)| object.to_string());
-    assert_eq!(parked, [(json!(trail::key("CloudTrail", "text")), json!("broken-json")), (json!(trail::key("CloudTrail", "truncated")), json!("corrupt-object"))]);
+    assert_eq!(
+        parked,
+        [
+            (json!(trail::key("CloudTrail", "text")), json!("broken-json")),
+            (json!(trail::key("CloudTrail", "truncated")), json!("corrupt-object"))
+        ]
+    );
     assert_eq!(bucket.depth().await, (0, 0));
 }
 

@@ -43,7 +43,9 @@ async fn every_shape_names_its_objects() {
         key
     };
     // Form encoding: a space is `+`, everything else outside the unreserved characters is percent-encoded.
-    let encode = |key: &str| key.replace('%', "%25").replace('+', "%2B").replace(' ', "+").replace('ä', "%C3%A4").replace('=', "%3D");
+    let encode = |key: &str| {
+        key.replace('%', "%25").replace('+', "%2B").replace(' ', "+").replace('ä', "%C3%A4").replace('=', "%3D")
+    };
 
     let (one, two) = (put("direct-one").await, put("direct-two").await);
     bucket.send(&s3(&name, &[&encode(&one), &encode(&two)]).to_string()).await;

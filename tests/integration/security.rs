@@ -18,12 +18,17 @@ impl Secured {
         let server = Server::start(&["search", "elasticsearch", "--password", "secret-of-elastic", "--tls"])?;
         let authority = server.details["ca"].as_str().unwrap().to_owned();
         let pem = std::fs::read(&authority).unwrap();
-        let http = reqwest::Client::builder().no_proxy().add_root_certificate(reqwest::Certificate::from_pem(&pem).unwrap()).build().unwrap();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .add_root_certificate(reqwest::Certificate::from_pem(&pem).unwrap())
+            .build()
+            .unwrap();
         Ok(Secured { server, authority, http })
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
-        let request = self.http.post(format!("{}/{path}", self.server.url)).basic_auth("elastic", Some("secret-of-elastic"));
+        let request =
+            self.http.post(format!("{}/{path}", self.server.url)).basic_auth("elastic", Some("secret-of-elastic"));
         let request = match body {
             Value::Null => request,
             body => request.header("content-type", "application/json").body(body.to_string()),
@@ -65,7 +70,8 @@ async fn https_with_an_api_key_and_keys_that_do_not_suffice() {
     let wrong = "VuaCfGcBCdbkQm-e5aOx:ui2lp2axTNmsyakw9tvNnw".to_owned();
     let blind = secured.api_key("blind", &["auto_configure"]).await;
     for (key, status) in [(&wrong, "401"), (&blind, "403")] {
-        let program = Program::new(&bucket.input(""), &output(&format!("api_key: '{key}'")), "trailship.shutdown_timeout: 1s");
+        let program =
+            Program::new(&bucket.input(""), &output(&format!("api_key: '{key}'")), "trailship.shutdown_timeout: 1s");
         let mut running = program.spawn(&["run"]);
         until("the refusal is named", || {
             assert!(running.ended().is_none(), "{}", running.said());
@@ -79,7 +85,11 @@ async fn https_with_an_api_key_and_keys_that_do_not_suffice() {
     }
 
     // No trust in the certificate: said, and nothing sent.
-    let untrusted = Program::new(&bucket.input(""), &Program::elasticsearch(&secured.server.url, "secured", "username: elastic\npassword: secret-of-elastic"), "");
+    let untrusted = Program::new(
+        &bucket.input(""),
+        &Program::elasticsearch(&secured.server.url, "secured", "username: elastic\npassword: secret-of-elastic"),
+        "",
+    );
     let tested = untrusted.output(&["test", "output"]);
     assert_eq!(tested.status.code(), Some(1));
     assert!(!String::from_utf8_lossy(&tested.stdout).contains("secret-of-elastic"));

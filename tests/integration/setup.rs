@@ -52,7 +52,8 @@ impl Own {
     /// Ships one document, which makes the data stream.
     async fn ship(&self, mut document: Value) {
         document["@timestamp"] = json!("2026-01-02T03:04:05.000Z");
-        let (status, answer) = self.stream.call(Method::POST, &format!("{}/_doc?refresh=true", self.stream.name()), Some(document)).await;
+        let (status, answer) =
+            self.stream.call(Method::POST, &format!("{}/_doc?refresh=true", self.stream.name()), Some(document)).await;
         assert_eq!(status, 201, "{answer}");
     }
 
@@ -97,7 +98,8 @@ fn expected() -> Vec<(&'static str, &'static str)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_has_its_type_or_the_replacement_that_was_named() {
-    const NEAREST: &[(&str, &str)] = &[("constant_keyword", "keyword"), ("flattened", "flat_object"), ("match_only_text", "text")];
+    const NEAREST: &[(&str, &str)] =
+        &[("constant_keyword", "keyword"), ("flattened", "flat_object"), ("match_only_text", "text")];
     for engine in engines() {
         let search = have!(Server::search(&engine));
         let own = Own::new(&search.url, "types");
@@ -112,18 +114,26 @@ async fn every_field_has_its_type_or_the_replacement_that_was_named() {
             if found["type"] == wanted {
                 continue;
             }
-            assert!(NEAREST.iter().any(|(from, to)| *from == wanted && found["type"] == *to), "{engine}: {field} is {found}");
+            assert!(
+                NEAREST.iter().any(|(from, to)| *from == wanted && found["type"] == *to),
+                "{engine}: {field} is {found}"
+            );
             // The Elasticsearch that tests have calls its `match_only_text` `text`.
             let is_stand_in = engine.starts_with("elasticsearch") && wanted == "match_only_text";
             let named = report.steps.iter().any(|step| {
-                step.verdict == Verdict::Replaced && step.what.contains(&format!("`{wanted}`")) && step.fields.iter().any(|name| name == field)
+                step.verdict == Verdict::Replaced
+                    && step.what.contains(&format!("`{wanted}`"))
+                    && step.fields.iter().any(|name| name == field)
             });
             assert!(named || is_stand_in, "{engine}: nobody was told that {field} is {found}");
         }
         assert_eq!(types["event.original"], json!({"type": "keyword", "index": false, "doc_values": false}));
         assert_eq!(types["aws.cloudtrail.request_parameters"]["ignore_above"], 8191);
         if engine.starts_with("elasticsearch") {
-            assert_eq!(types["aws.cloudtrail.flattened.request_parameters"], json!({"type": "flattened", "ignore_above": 8191}));
+            assert_eq!(
+                types["aws.cloudtrail.flattened.request_parameters"],
+                json!({"type": "flattened", "ignore_above": 8191})
+            );
         }
     }
 }
@@ -177,7 +187,8 @@ async fn an_older_version_and_other_settings_are_replaced() {
         own.ship(json!({})).await;
         assert_eq!(own.types().await["event.id"]["type"], "keyword");
 
-        let settings = json!({"settings": {"index": {"number_of_replicas": "0", "mapping": {"total_fields": {"limit": 1500}}}}});
+        let settings =
+            json!({"settings": {"index": {"number_of_replicas": "0", "mapping": {"total_fields": {"limit": 1500}}}}});
         let report = own.setup(settings.clone(), false).await;
         assert_eq!(verdicts(&report, "-settings"), [Verdict::Updated], "{engine}: {report:?}");
         assert_eq!(verdicts(&report, "data stream"), [Verdict::Warning], "{engine}: {report:?}");
@@ -185,7 +196,8 @@ async fn an_older_version_and_other_settings_are_replaced() {
 
         let report = own.setup(settings.clone(), true).await;
         assert_eq!(verdicts(&report, "data stream"), [Verdict::Updated], "{engine}: {report:?}");
-        let (_, answer) = own.stream.call(Method::GET, &format!("{}/_settings?flat_settings=true", own.stream.name()), None).await;
+        let (_, answer) =
+            own.stream.call(Method::GET, &format!("{}/_settings?flat_settings=true", own.stream.name()), None).await;
         let indices = answer.as_object().unwrap();
         assert_eq!(indices.len(), 2, "{engine}: {answer}");
         let newest = indices.iter().max_by_key(|(name, _)| name.to_owned()).unwrap().1;
@@ -223,17 +235,24 @@ async fn the_report_says_which_template_wins() {
         let search = have!(Server::search(&engine));
         let own = Own::new(&search.url, "winner");
         let other = format!("other-{}", own.name);
-        let template = |priority: u32| json!({"index_patterns": [own.pattern], "priority": priority, "data_stream": {}});
+        let template =
+            |priority: u32| json!({"index_patterns": [own.pattern], "priority": priority, "data_stream": {}});
         own.put(&format!("_index_template/{other}"), template(399)).await;
         let report = own.setup(json!({}), false).await;
         assert_eq!(verdicts(&report, "data stream"), [Verdict::Ok], "{engine}: {report:?}");
-        assert!(detail(&report, "data stream").starts_with(&format!("`{}` applies, before `", own.name)), "{engine}: {report:?}");
+        assert!(
+            detail(&report, "data stream").starts_with(&format!("`{}` applies, before `", own.name)),
+            "{engine}: {report:?}"
+        );
         assert!(detail(&report, "data stream").contains(&format!("`{other}`")), "{engine}: {report:?}");
 
         own.put(&format!("_index_template/{other}"), template(401)).await;
         let report = own.setup(json!({}), true).await;
         assert_eq!(verdicts(&report, "data stream"), [Verdict::Warning], "{engine}: {report:?}");
-        assert!(detail(&report, "data stream").starts_with(&format!("`{other}` applies, with priority 401")), "{engine}: {report:?}");
+        assert!(
+            detail(&report, "data stream").starts_with(&format!("`{other}` applies, with priority 401")),
+            "{engine}: {report:?}"
+        );
 
         let (status, _) = own.stream.call(Method::DELETE, &format!("_index_template/{other}"), None).await;
         assert_eq!(status, 200);
@@ -248,7 +267,8 @@ async fn the_users_component_template_has_the_last_word() {
     for engine in engines() {
         let search = have!(Server::search(&engine));
         let own = Own::new(&search.url, "custom");
-        let custom = json!({"template": {"mappings": {"properties": {"event": {"properties": {"id": {"type": "text"}}}}}}});
+        let custom =
+            json!({"template": {"mappings": {"properties": {"event": {"properties": {"id": {"type": "text"}}}}}}});
         own.put(&format!("_component_template/{}@custom", own.name), custom).await;
         let report = own.setup(json!({}), false).await;
         assert!(!report.failed(), "{engine}: {report:?}");
@@ -284,13 +304,17 @@ async fn unexpected_values_cost_no_document() {
         assert!(!report.failed(), "{engine}: {report:?}");
         // What AWS adds next, in two shapes under one name.
         own.ship(json!({"aws": {"cloudtrail": {"new_member": {"a": [1, {"b": "c"}]}}}})).await;
-        own.ship(json!({"aws": {"cloudtrail": {"new_member": "text", "user_identity": {"new_member": [{"x": 1}]}}}})).await;
+        own.ship(json!({"aws": {"cloudtrail": {"new_member": "text", "user_identity": {"new_member": [{"x": 1}]}}}}))
+            .await;
         own.ship(json!({"source": {"ip": "ec2.amazonaws.com"}, "event": {"created": "some day"}})).await;
         own.ship(json!({"aws": {"cloudtrail": {"request_parameters": "x".repeat(40_000)}}, "event": {"original": "x".repeat(40_000)}})).await;
         own.ship(json!({"labels": {"team": "x".repeat(40_000)}, "server": {"ip": "192.0.2.1", "geo": {"location": {"lat": 1.5, "lon": 2}}}, "message": "free text"})).await;
         // Fewer leaves than the limit, but longer than a term where the type has a limit for them.
         if engine.starts_with("elasticsearch") {
-            own.ship(json!({"aws": {"cloudtrail": {"flattened": {"request_parameters": {"policy": "x".repeat(40_000)}}}}})).await;
+            own.ship(
+                json!({"aws": {"cloudtrail": {"flattened": {"request_parameters": {"policy": "x".repeat(40_000)}}}}}),
+            )
+            .await;
         }
         let types = own.types().await;
         assert!(!types.keys().any(|name| name.contains("new_member")), "{engine}");

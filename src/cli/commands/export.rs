@@ -32,7 +32,9 @@ pub fn export(global: &Global, args: &ExportArgs, out: &mut dyn Write) -> Result
             let text = setup::fields::markdown();
             write(folder, &[setup::export::File { path: "fields.md".into(), text }])
         }
-        (ExportWhat::Config, Some(_)) => Err(Failure::usage("`export config` prints; `--dir` is for `template` and `fields`")),
+        (ExportWhat::Config, Some(_)) => {
+            Err(Failure::usage("`export config` prints; `--dir` is for `template` and `fields`"))
+        }
     }
 }
 

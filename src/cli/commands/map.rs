@@ -17,7 +17,8 @@ const LIMITS: InflateLimits = InflateLimits { bytes: u64::MAX, ratio: u64::MAX }
 
 pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result<(), Failure> {
     let now = match &args.now {
-        Some(text) => Timestamp::parse(text).ok_or_else(|| Failure::usage(format!("`--now {text}` is not a time such as 2026-01-02T03:04:05Z")))?,
+        Some(text) => Timestamp::parse(text)
+            .ok_or_else(|| Failure::usage(format!("`--now {text}` is not a time such as 2026-01-02T03:04:05Z")))?,
         None => Timestamp::now(),
     };
     let mut settings = Settings::default();
@@ -25,7 +26,9 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
         settings.set_tags(args.tags.clone());
     }
     if let Some(mode) = &args.retain {
-        settings.retain = Retain::parse(mode).ok_or_else(|| Failure::usage(format!("`--retain {mode}` is none of all, flattened, keyword, minimal, none")))?;
+        settings.retain = Retain::parse(mode).ok_or_else(|| {
+            Failure::usage(format!("`--retain {mode}` is none of all, flattened, keyword, minimal, none"))
+        })?;
     }
     let mut mapper = Mapper::new(Arc::new(settings));
     let mut out = BufWriter::with_capacity(1 << 20, out);
@@ -92,7 +95,14 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Maps one file; answers how many of its records, or the file itself, could not be.
-fn objects(path: &Path, mapper: &mut Mapper, now: Timestamp, bulk: bool, out: &mut impl Write, notes: &mut dyn Write) -> Result<u64, Failure> {
+fn objects(
+    path: &Path,
+    mapper: &mut Mapper,
+    now: Timestamp,
+    bulk: bool,
+    out: &mut impl Write,
+    notes: &mut dyn Write,
+) -> Result<u64, Failure> {
     let name = path.display().to_string();
     let origin = Origin { input_type: "file", log_file_path: (name != "-").then(|| name.clone()), ..Origin::default() };
     let mut reader = open(path)?;
@@ -107,7 +117,9 @@ fn objects(path: &Path, mapper: &mut Mapper, now: Timestamp, bulk: bool, out: &m
             splitter.push(text, &mut |piece| {
                 number += 1;
                 match piece {
-                    Piece::Oversized { offset, length, .. } => broken.push(format!("{name}: record {number} at byte {offset}: {length} bytes are too many")),
+                    Piece::Oversized { offset, length, .. } => {
+                        broken.push(format!("{name}: record {number} at byte {offset}: {length} bytes are too many"))
+                    }
                     Piece::Record { offset, text } => match mapper.map(text, Position::new(&origin, offset), now) {
                         Err(fault) => broken.push(format!("{name}: record {number} at byte {offset}: {fault}")),
                         Ok(document) => {

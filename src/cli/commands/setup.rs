@@ -16,9 +16,10 @@ pub fn setup(global: &Global, args: &SetupArgs, out: &mut dyn Write) -> Result<(
     let report = load::runtime()?.block_on(setup::install(&cluster, &settings.setup.template, args.rollover));
     match args.format {
         Format::Json => render::json(out, &report),
-        Format::Text => report.steps.iter().try_for_each(|step| {
-            writeln!(out, "{:>9}  {}: {}", step.verdict.as_str(), step.what, step.detail)
-        }),
+        Format::Text => report
+            .steps
+            .iter()
+            .try_for_each(|step| writeln!(out, "{:>9}  {}: {}", step.verdict.as_str(), step.what, step.detail)),
     }
     .context("cannot print the report")?;
     if report.failed() { Err(Failure::work("a step failed; nothing after it was tried")) } else { Ok(()) }

@@ -9,64 +9,34 @@ const LOGS: &str = "logs go to where `logging.to_stderr` or `logging.to_files` s
 
 /// Everything at the top but `output`.
 pub(super) const ROWS: &[Row] = &[
-    refused(
-        "filebeat.inputs",
-        "use `trailship.inputs`; the inputs' settings have the same names",
-    ),
+    refused("filebeat.inputs", "use `trailship.inputs`; the inputs' settings have the same names"),
     refused("filebeat.modules", INPUTS),
     refused("filebeat.config", INPUTS),
     refused("filebeat.autodiscover", INPUTS),
     refused("filebeat.prospectors", INPUTS),
-    ignored(
-        "filebeat.registry",
-        "what was done is remembered under `path.data`",
-    ),
-    renamed(
-        "filebeat.shutdown_timeout",
-        "use `trailship.shutdown_timeout`",
-    ),
+    ignored("filebeat.registry", "what was done is remembered under `path.data`"),
+    renamed("filebeat.shutdown_timeout", "use `trailship.shutdown_timeout`"),
     ignored("filebeat.overwrite_pipelines", SETUP),
     ignored("filebeat.config_dir", INPUTS),
-    refused(
-        "filebeat",
-        "settings of this program stand under `trailship`",
-    ),
+    refused("filebeat", "settings of this program stand under `trailship`"),
     renamed("inputs", "use `trailship.inputs`"),
-    refused(
-        "processors",
-        "processors are not in this version yet; use `output.elasticsearch.pipeline`",
-    ),
+    refused("processors", "processors are not in this version yet; use `output.elasticsearch.pipeline`"),
     refused("tags", PER_INPUT),
     refused("fields", PER_INPUT),
     refused("fields_under_root", PER_INPUT),
     refused("pipeline", "use `output.elasticsearch.pipeline`"),
-    refused(
-        "cloud",
-        "use `output.elasticsearch.hosts` and `output.elasticsearch.api_key`",
-    ),
-    refused(
-        "keystore",
-        "there is no keystore; give secrets by the environment, as in `${ES_API_KEY}`",
-    ),
+    refused("cloud", "use `output.elasticsearch.hosts` and `output.elasticsearch.api_key`"),
+    refused("keystore", "there is no keystore; give secrets by the environment, as in `${ES_API_KEY}`"),
     ignored("name", "`agent.name` is the name of this host"),
-    ignored(
-        "queue",
-        "there is no queue of events; messages stay in SQS until they are delivered",
-    ),
+    ignored("queue", "there is no queue of events; messages stay in SQS until they are delivered"),
     ignored("max_procs", "the number of threads follows the processors"),
-    ignored(
-        "timestamp",
-        "times are written as Elastic's ingest pipeline does",
-    ),
+    ignored("timestamp", "times are written as Elastic's ingest pipeline does"),
     ignored("http", "the HTTP endpoint is not in this version yet"),
     ignored("monitoring", "counters are not sent to a cluster"),
     ignored("xpack", "counters are not sent to a cluster"),
     ignored("instrumentation", "traces are not recorded"),
     ignored("features", "there are no feature flags"),
-    ignored(
-        "seccomp",
-        "system calls are restricted by who starts the program",
-    ),
+    ignored("seccomp", "system calls are restricted by who starts the program"),
     ignored("management", "there is no central management"),
     ignored("fleet", "there is no central management"),
     ignored("path.home", "nothing is read from beside the program"),
@@ -80,33 +50,18 @@ pub(super) const ROWS: &[Row] = &[
     ignored("logging.json", LOGS),
     ignored("logging.ecs", LOGS),
     ignored("logging.metrics", "counters are written when a run ends"),
-    ignored(
-        "logging.event_data",
-        "records are never written to logs; refused ones are parked",
-    ),
+    ignored("logging.event_data", "records are never written to logs; refused ones are parked"),
     ignored("setup.template", SETUP),
     ignored("setup.ilm", SETUP),
     ignored("setup.dsl", SETUP),
-    ignored(
-        "setup.kibana",
-        "dashboards are imported by `trailship setup --dashboards`",
-    ),
-    ignored(
-        "setup.dashboards",
-        "dashboards are installed by `trailship setup --dashboards`",
-    ),
+    ignored("setup.kibana", "dashboards are imported by `trailship setup --dashboards`"),
+    ignored("setup.dashboards", "dashboards are installed by `trailship setup --dashboards`"),
 ];
 
 /// What may stand below any `ssl`.
 pub(super) const SSL: &[Row] = &[
-    refused(
-        "ca_sha256",
-        "pin the authority with `certificate_authorities` instead",
-    ),
-    refused(
-        "ca_trusted_fingerprint",
-        "give the authority's certificate in `certificate_authorities` instead",
-    ),
+    refused("ca_sha256", "pin the authority with `certificate_authorities` instead"),
+    refused("ca_trusted_fingerprint", "give the authority's certificate in `certificate_authorities` instead"),
     refused(
         "key_passphrase",
         "keys with a passphrase are not read; decrypt the file and protect it by its permissions",
@@ -115,26 +70,11 @@ pub(super) const SSL: &[Row] = &[
         "key_passphrase_path",
         "keys with a passphrase are not read; decrypt the file and protect it by its permissions",
     ),
-    refused(
-        "supported_protocols",
-        "TLS 1.2 and 1.3 are always offered; leave it out",
-    ),
-    refused(
-        "cipher_suites",
-        "only suites that are held to be safe are offered; leave it out",
-    ),
-    refused(
-        "curve_types",
-        "only curves that are held to be safe are offered; leave it out",
-    ),
-    refused(
-        "client_authentication",
-        "it is a setting for servers; leave it out",
-    ),
+    refused("supported_protocols", "TLS 1.2 and 1.3 are always offered; leave it out"),
+    refused("cipher_suites", "only suites that are held to be safe are offered; leave it out"),
+    refused("curve_types", "only curves that are held to be safe are offered; leave it out"),
+    refused("client_authentication", "it is a setting for servers; leave it out"),
     ignored("renegotiation", "TLS renegotiation never happens"),
-    ignored(
-        "restart_on_cert_change",
-        "certificates are read when the program starts",
-    ),
+    ignored("restart_on_cert_change", "certificates are read when the program starts"),
     ignored("reload", "certificates are read when the program starts"),
 ];

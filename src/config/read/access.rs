@@ -28,16 +28,9 @@ pub(super) struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Fault;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Fault> {
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
         while let Some(node) = self.nodes.get(self.next) {
-            let path = if self.numbered {
-                format!("{}[{}]", self.path, self.next)
-            } else {
-                self.path.to_owned()
-            };
+            let path = if self.numbered { format!("{}[{}]", self.path, self.next) } else { self.path.to_owned() };
             self.next += 1;
             if !self.reading.set_aside.contains(&path) {
                 return read_value(node, path, self.reading, seed).map(Some);
@@ -78,19 +71,14 @@ impl Settings<'_> {
 impl<'de> MapAccess<'de> for Settings<'_> {
     type Error = Fault;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, Fault> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
         while let Some(entry) = self.entries.next() {
             let path = join(self.path, &entry.key);
             if self.is_left_out(entry, &path) {
                 continue;
             }
             let key = StrDeserializer::<Fault>::new(&entry.key);
-            let seen = seed
-                .deserialize(key)
-                .map_err(|fault| fault.at(self.path, entry.key_place, &path))?;
+            let seen = seed.deserialize(key).map_err(|fault| fault.at(self.path, entry.key_place, &path))?;
             self.current = Some((entry, path));
             return Ok(Some(seen));
         }
@@ -112,11 +100,7 @@ fn read_value<'de, S: DeserializeSeed<'de>>(
     reading: &Reading<'_>,
     seed: S,
 ) -> Result<S::Value, Fault> {
-    let reader = Reader {
-        node,
-        path: path.clone(),
-        reading,
-    };
+    let reader = Reader { node, path: path.clone(), reading };
     seed.deserialize(reader).map_err(|fault| {
         let fault = match &node.value {
             // A type's own message may quote the text.
@@ -137,18 +121,9 @@ impl<'de, 'a> EnumAccess<'de> for Choice<'a> {
     type Error = Fault;
     type Variant = Content<'a>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(
-        self,
-        seed: S,
-    ) -> Result<(S::Value, Content<'a>), Fault> {
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Content<'a>), Fault> {
         let word = seed.deserialize(StrDeserializer::<Fault>::new(self.variant))?;
-        Ok((
-            word,
-            Content {
-                variant: self.variant,
-                reader: self.content,
-            },
-        ))
+        Ok((word, Content { variant: self.variant, reader: self.content }))
     }
 }
 
@@ -161,8 +136,7 @@ pub(super) struct Content<'a> {
 impl<'a> Content<'a> {
     fn reader(self) -> Result<Reader<'a>, Fault> {
         let variant = self.variant;
-        self.reader
-            .ok_or_else(|| Fault::message(format!("`{variant}` needs settings of its own")))
+        self.reader.ok_or_else(|| Fault::message(format!("`{variant}` needs settings of its own")))
     }
 }
 
@@ -171,9 +145,7 @@ impl<'de> VariantAccess<'de> for Content<'_> {
 
     fn unit_variant(self) -> Result<(), Fault> {
         match self.reader {
-            Some(reader) if !reader.node.is_null() => {
-                Err(reader.fault(format!("`{}` has no settings", self.variant)))
-            }
+            Some(reader) if !reader.node.is_null() => Err(reader.fault(format!("`{}` has no settings", self.variant))),
             _ => Ok(()),
         }
     }
@@ -187,11 +159,7 @@ impl<'de> VariantAccess<'de> for Content<'_> {
         self.reader()?.read_items(visitor)
     }
 
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
+    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
         self.reader()?.read_settings(Some(fields), visitor)
     }
 }

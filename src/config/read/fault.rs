@@ -36,10 +36,7 @@ pub(in crate::config) enum Kind {
     /// A value that does not fit.
     Wrong { message: String },
     /// A name that the section does not know, with those that it knows.
-    Unknown {
-        key: String,
-        known: &'static [&'static str],
-    },
+    Unknown { key: String, known: &'static [&'static str] },
     /// A setting without a default that is not there.
     Missing { name: &'static str },
 }
@@ -81,12 +78,7 @@ impl Fault {
     }
 
     fn new(kind: Kind) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            hint: None,
-            quotable: true,
-            at: None,
-        }))
+        Self(Box::new(Inner { kind, hint: None, quotable: true, at: None }))
     }
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -103,11 +95,7 @@ impl Fault {
     /// Tells where it happened, unless that is known already.
     pub(super) fn at(mut self, path: &str, place: Place, culprit: &str) -> Self {
         if self.0.at.is_none() {
-            self.0.at = Some(At {
-                path: path.to_owned(),
-                place,
-                culprit: culprit.to_owned(),
-            });
+            self.0.at = Some(At { path: path.to_owned(), place, culprit: culprit.to_owned() });
         }
         self
     }
@@ -129,29 +117,10 @@ impl Fault {
 
     /// The fault with its place: its own, or else the given one.
     pub(super) fn locate(self, path: &str, place: Place, culprit: &str) -> Located {
-        let Inner {
-            kind,
-            hint,
-            quotable,
-            at,
-        } = *self.at(path, place, culprit).0;
-        let At {
-            path,
-            place,
-            culprit,
-        } = at.unwrap_or_else(|| At {
-            path: path.to_owned(),
-            place,
-            culprit: culprit.to_owned(),
-        });
-        Located {
-            kind,
-            hint,
-            quotable,
-            path,
-            place,
-            culprit,
-        }
+        let Inner { kind, hint, quotable, at } = *self.at(path, place, culprit).0;
+        let At { path, place, culprit } =
+            at.unwrap_or_else(|| At { path: path.to_owned(), place, culprit: culprit.to_owned() });
+        Located { kind, hint, quotable, path, place, culprit }
     }
 }
 
@@ -161,11 +130,7 @@ impl de::Error for Fault {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::message(format!(
-            "must be {}, not {}",
-            wanted(expected),
-            what(&found)
-        ))
+        Self::message(format!("must be {}, not {}", wanted(expected), what(&found)))
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -173,10 +138,7 @@ impl de::Error for Fault {
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::message(format!(
-            "has {length} items where {} was wanted",
-            wanted(expected)
-        ))
+        Self::message(format!("has {length} items where {} was wanted", wanted(expected)))
     }
 
     fn unknown_variant(variant: &str, words: &'static [&'static str]) -> Self {
@@ -184,10 +146,7 @@ impl de::Error for Fault {
     }
 
     fn unknown_field(key: &str, known: &'static [&'static str]) -> Self {
-        Self::new(Kind::Unknown {
-            key: key.to_owned(),
-            known,
-        })
+        Self::new(Kind::Unknown { key: key.to_owned(), known })
     }
 
     fn missing_field(name: &'static str) -> Self {

@@ -75,10 +75,7 @@ pub(super) fn items(text: &str, place: Place) -> Result<Vec<Node>, String> {
         }
     }
     let items = pieces.iter().map(|piece| unquoted(piece.trim()));
-    Ok(items
-        .filter(|item| !item.is_empty())
-        .map(|item| Node::scalar(place, item, false))
-        .collect())
+    Ok(items.filter(|item| !item.is_empty()).map(|item| Node::scalar(place, item, false)).collect())
 }
 
 /// The settings that stand in one text as a flow map of YAML.
@@ -99,10 +96,7 @@ fn flow(text: &str, place: Place) -> Result<Node, String> {
 }
 
 fn unquoted(piece: &str) -> &str {
-    ['"', '\'']
-        .into_iter()
-        .find_map(|quote| piece.strip_prefix(quote)?.strip_suffix(quote))
-        .unwrap_or(piece)
+    ['"', '\''].into_iter().find_map(|quote| piece.strip_prefix(quote)?.strip_suffix(quote)).unwrap_or(piece)
 }
 
 #[cfg(test)]
@@ -111,11 +105,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PLACE: Place = Place {
-        source: 0,
-        line: 7,
-        column: 3,
-    };
+    const PLACE: Place = Place { source: 0, line: 7, column: 3 };
 
     fn texts(text: &str) -> Vec<String> {
         let nodes = items(text, PLACE).unwrap();
@@ -139,9 +129,7 @@ mod tests {
         assert_eq!(whole_number("0x1F"), Some(31));
         assert_eq!(whole_number("0o17"), Some(15));
         assert_eq!(whole_number("007"), Some(7));
-        for text in [
-            "", "-", "+", "--1", "+-1", "0x", "0x-1", "1.0", "1e3", "1_000", "two",
-        ] {
+        for text in ["", "-", "+", "--1", "+-1", "0x", "0x-1", "1.0", "1e3", "1_000", "two"] {
             assert_eq!(whole_number(text), None, "{text}");
         }
     }
@@ -172,20 +160,13 @@ mod tests {
     #[test]
     fn splits_lists() {
         assert_eq!(texts("a, b"), ["a", "b"]);
-        assert_eq!(
-            texts("https://a:9200,https://b:9200"),
-            ["https://a:9200", "https://b:9200"]
-        );
+        assert_eq!(texts("https://a:9200,https://b:9200"), ["https://a:9200", "https://b:9200"]);
         assert_eq!(texts("a"), ["a"]);
         assert_eq!(texts("a,,b,"), ["a", "b"]);
         assert_eq!(texts(r#""a,b", 'c'"#), ["a,b", "c"]);
         assert_eq!(texts("[a, 'b,c']"), ["a", "b,c"]);
         assert_eq!(texts(""), [""; 0]);
-        assert!(
-            items("[a", PLACE)
-                .unwrap_err()
-                .starts_with("not valid YAML: ")
-        );
+        assert!(items("[a", PLACE).unwrap_err().starts_with("not valid YAML: "));
     }
 
     #[test]

@@ -78,8 +78,7 @@ hint: did you mean `output`?"#
 
 #[test]
 fn faults_spare_what_is_right() {
-    let mut config =
-        config("output.elasticsearch: {worker: two, timeout: 7s, nope: 1, hosts: [x, [y]]}");
+    let mut config = config("output.elasticsearch: {worker: two, timeout: 7s, nope: 1, hosts: [x, [y]]}");
     let settings: Elasticsearch = config.section("output.elasticsearch");
     assert_eq!(settings.timeout, Period::from_secs(7));
     assert_eq!(settings.worker, 1);
@@ -117,12 +116,7 @@ fn a_section_of_the_wrong_kind_is_one_fault() {
 #[test]
 fn two_names_of_one_setting_exclude_each_other() {
     let text = complaints("output.elasticsearch: {worker: 1, workers: 2}", &[]);
-    assert!(
-        text.starts_with(
-            "t.yml:1:35: output.elasticsearch: `worker` is set twice, by two of its names"
-        ),
-        "{text}"
-    );
+    assert!(text.starts_with("t.yml:1:35: output.elasticsearch: `worker` is set twice, by two of its names"), "{text}");
 }
 
 #[test]
@@ -143,36 +137,20 @@ fn secrets_are_shown_to_nobody() {
     let text = "output.elasticsearch: {password: [hunter2], username: {b: hunter3}, worker: two}\n\
         trailship.inputs: [{type: aws-s3, secret_access_key: hunter4, secret_access_key: hunter5, id: [x]}]\n";
     let said = complaints(text, &["output.elasticsearch.password={a: hunter6}"]);
-    assert!(
-        !said.contains("hunter4") && !said.contains("hunter5"),
-        "{said}"
-    );
-    assert!(
-        !said.contains("hunter2") && !said.contains("hunter6"),
-        "{said}"
-    );
-    assert!(
-        said.contains("-E: output.elasticsearch.password: must be text, not a map of settings")
-    );
+    assert!(!said.contains("hunter4") && !said.contains("hunter5"), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains("hunter6"), "{said}");
+    assert!(said.contains("-E: output.elasticsearch.password: must be text, not a map of settings"));
     assert!(said.contains("`secret_access_key` is already set at 2:35"));
-    assert!(said.contains(
-        "worker: `two` is not a whole number\noutput.elasticsearch: {password: [********]"
-    ));
+    assert!(said.contains("worker: `two` is not a whole number\noutput.elasticsearch: {password: [********]"));
 
     // The caret is still below `two`.
     assert!(said.contains("********], username: {b: hunter3}, worker: two}\n                                                                             ^\n"));
 
-    let broken = complaints(
-        "output.elasticsearch:\n  password: \"hunter2\n  worker: 1\n",
-        &[],
-    );
+    let broken = complaints("output.elasticsearch:\n  password: \"hunter2\n  worker: 1\n", &[]);
     assert!(broken.starts_with("t.yml:"), "{broken}");
     assert!(!broken.contains("hunter2"), "{broken}");
 
-    let url = complaints(
-        "trailship.inputs:\n- {type: aws-s3, queue_url: 'ftp://u:hunter2@h'}\n",
-        &[],
-    );
+    let url = complaints("trailship.inputs:\n- {type: aws-s3, queue_url: 'ftp://u:hunter2@h'}\n", &[]);
     assert!(url.contains("`ftp://[redacted]@h` is not a URL"), "{url}");
     assert!(!url.contains("hunter2"), "{url}");
 }
@@ -180,10 +158,7 @@ fn secrets_are_shown_to_nobody() {
 #[test]
 fn duplicates_name_both_places() {
     assert_eq!(
-        complaints(
-            "output.elasticsearch:\n  worker: 1\noutput:\n  elasticsearch.worker: 2\n",
-            &[]
-        ),
+        complaints("output.elasticsearch:\n  worker: 1\noutput:\n  elasticsearch.worker: 2\n", &[]),
         "t.yml:4:3: `output.elasticsearch.worker` is already set at 2:3\n  \
          elasticsearch.worker: 2\n  ^\nhint: keep one of the two"
     );
@@ -202,9 +177,7 @@ fn unset_variables_warn() {
          username: ${NOPE}\n            ^\nhint: set the variable, or give a default: `${NOPE:default}`"
     );
     let text = complaints("output.elasticsearch.worker: ${BLANK}\n", &[]);
-    assert!(text.starts_with(
-        "t.yml:1:30: output.elasticsearch.worker: a blank value is not a whole number"
-    ));
+    assert!(text.starts_with("t.yml:1:30: output.elasticsearch.worker: a blank value is not a whole number"));
 }
 
 #[test]
@@ -219,11 +192,7 @@ fn files_that_cannot_be_read_are_told_at_once() {
     std::fs::write(&list, "- a\n").unwrap();
     let files = [missing, binary, large, list, folder.path().to_owned()];
     let errors = load(&files, &[], &environment).unwrap_err();
-    let told: Vec<(&str, usize)> = errors
-        .0
-        .iter()
-        .map(|error| (error.message.as_str(), error.line))
-        .collect();
+    let told: Vec<(&str, usize)> = errors.0.iter().map(|error| (error.message.as_str(), error.line)).collect();
     assert_eq!(
         told,
         [

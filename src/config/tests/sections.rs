@@ -36,10 +36,7 @@ trailship.inputs:
     let lines = |findings: &[ConfigError]| -> Vec<String> {
         let line = |f: &ConfigError| {
             let hint = f.hint.as_deref().unwrap_or_default();
-            format!(
-                "{}:{}: {}: {} | {hint}",
-                f.line, f.column, f.path, f.message
-            )
+            format!("{}:{}: {}: {} | {hint}", f.line, f.column, f.path, f.message)
         };
         findings.iter().map(line).collect()
     };
@@ -75,17 +72,8 @@ fn lists_give_their_items_by_kind() {
     );
     let sections = config.list("trailship.inputs", &INPUT_KINDS);
     let paths: Vec<(&str, &str)> = sections.iter().map(|s| (s.kind(), s.path())).collect();
-    assert_eq!(
-        paths,
-        [
-            ("aws-s3", "trailship.inputs[0]"),
-            ("aws-s3", "trailship.inputs[2]")
-        ]
-    );
-    let ids: Vec<String> = sections
-        .iter()
-        .map(|s| config.read::<AwsS3>(s).id)
-        .collect();
+    assert_eq!(paths, [("aws-s3", "trailship.inputs[0]"), ("aws-s3", "trailship.inputs[2]")]);
+    let ids: Vec<String> = sections.iter().map(|s| config.read::<AwsS3>(s).id).collect();
     assert_eq!(ids, ["a", "c"]);
     assert_eq!(config.finish(), Ok(()));
 }
@@ -116,17 +104,12 @@ fn exactly_one_output_is_enabled() {
         let mut config = config(text);
         let section = config.one_enabled("output", &OUTPUT_KINDS);
         let kind = section.map(|section| section.kind().to_owned());
-        let errors = config
-            .finish()
-            .map_or_else(|e| e.to_string(), |()| String::new());
+        let errors = config.finish().map_or_else(|e| e.to_string(), |()| String::new());
         (kind, errors)
     };
     let found = |kind: &str| (Some(kind.to_owned()), String::new());
     assert_eq!(choice("output.file.path: /x"), found("file"));
-    assert_eq!(
-        choice("output: {console: {enabled: false}, elasticsearch: {enabled: true}}"),
-        found("elasticsearch")
-    );
+    assert_eq!(choice("output: {console: {enabled: false}, elasticsearch: {enabled: true}}"), found("elasticsearch"));
     assert_eq!(
         choice("output.console.pretty: true\noutput.file.path: /x\n").1,
         "t.yml:1:1: output.console: only one may be enabled, but `file`, `console` are\n\
@@ -143,9 +126,7 @@ fn exactly_one_output_is_enabled() {
     );
     let (kind, errors) = choice("output.kafka.hosts: [k]\n");
     assert_eq!(kind, None);
-    assert!(
-        errors.starts_with("t.yml:1:1: output.kafka: this setting of Filebeat is not supported")
-    );
+    assert!(errors.starts_with("t.yml:1:1: output.kafka: this setting of Filebeat is not supported"));
     assert_eq!(errors.matches("t.yml").count(), 1);
 }
 
@@ -170,21 +151,14 @@ fn single_values_are_read_by_path() {
     assert_eq!(config.value::<Period>("memory.none"), None);
     assert_eq!(config.value::<Period>("memory.other"), None);
     let text = config.finish().unwrap_err().to_string();
-    assert!(
-        text.starts_with("t.yml:2:15: memory.other: `x` is not a duration"),
-        "{text}"
-    );
+    assert!(text.starts_with("t.yml:2:15: memory.other: `x` is not a duration"), "{text}");
 }
 
 #[test]
 fn owners_of_sections_add_their_own_findings() {
     let mut config = config("output.elasticsearch:\n  hosts: x\n  password: p\n");
     let _: Elasticsearch = config.section("output.elasticsearch");
-    config.reject(
-        "output.elasticsearch.password",
-        "excludes `api_key`",
-        Some("keep one"),
-    );
+    config.reject("output.elasticsearch.password", "excludes `api_key`", Some("keep one"));
     config.warn("output.elasticsearch.ssl.key", "is not needed", None);
     assert_eq!(
         config.finish().unwrap_err().to_string(),

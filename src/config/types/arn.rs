@@ -19,7 +19,8 @@ pub struct Arn {
     colons: [usize; 5],
 }
 
-const HINT: &str = "an ARN has six parts: `arn:partition:service:region:account:resource`, such as `arn:aws:s3:::my-trail`";
+const HINT: &str =
+    "an ARN has six parts: `arn:partition:service:region:account:resource`, such as `arn:aws:s3:::my-trail`";
 
 impl Arn {
     /// The whole text.
@@ -53,9 +54,7 @@ impl Arn {
     }
 
     fn part(&self, index: usize) -> &str {
-        self.text
-            .get(self.colons[index] + 1..self.colons[index + 1])
-            .unwrap_or_default()
+        self.text.get(self.colons[index] + 1..self.colons[index + 1]).unwrap_or_default()
     }
 }
 
@@ -71,15 +70,9 @@ impl FromStr for Arn {
         let mut colons = [0; 5];
         let mut found = trimmed.match_indices(':');
         for colon in &mut colons {
-            *colon = found
-                .next()
-                .map(|(at, _)| at)
-                .ok_or_else(|| malformed("it has fewer than six parts"))?;
+            *colon = found.next().map(|(at, _)| at).ok_or_else(|| malformed("it has fewer than six parts"))?;
         }
-        let arn = Self {
-            text: trimmed.to_owned(),
-            colons,
-        };
+        let arn = Self { text: trimmed.to_owned(), colons };
         if trimmed.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(malformed("it holds a space"));
         }
@@ -132,9 +125,7 @@ mod tests {
 
     #[test]
     fn takes_an_arn_apart() {
-        let arn: Arn = "arn:aws-cn:logs:cn-north-1:111122223333:log-group:/aws/cloudtrail:*"
-            .parse()
-            .unwrap();
+        let arn: Arn = "arn:aws-cn:logs:cn-north-1:111122223333:log-group:/aws/cloudtrail:*".parse().unwrap();
         assert_eq!(arn.partition(), "aws-cn");
         assert_eq!(arn.service(), "logs");
         assert_eq!(arn.region(), "cn-north-1");
@@ -154,33 +145,15 @@ mod tests {
     #[test]
     fn says_what_is_wrong() {
         let why = |text: &str| text.parse::<Arn>().unwrap_err().message().to_owned();
-        assert_eq!(
-            why("my-trail"),
-            "`my-trail` is not an ARN: it does not begin with `arn:`"
-        );
-        assert_eq!(
-            why("arn:aws:s3"),
-            "`arn:aws:s3` is not an ARN: it has fewer than six parts"
-        );
-        assert_eq!(
-            why("arn:aws:s3:::"),
-            "`arn:aws:s3:::` is not an ARN: its resource is empty"
-        );
-        assert_eq!(
-            why("arn:aws::::x"),
-            "`arn:aws::::x` is not an ARN: its service is empty"
-        );
-        assert_eq!(
-            why("arn::s3:::x"),
-            "`arn::s3:::x` is not an ARN: its partition is empty"
-        );
+        assert_eq!(why("my-trail"), "`my-trail` is not an ARN: it does not begin with `arn:`");
+        assert_eq!(why("arn:aws:s3"), "`arn:aws:s3` is not an ARN: it has fewer than six parts");
+        assert_eq!(why("arn:aws:s3:::"), "`arn:aws:s3:::` is not an ARN: its resource is empty");
+        assert_eq!(why("arn:aws::::x"), "`arn:aws::::x` is not an ARN: its service is empty");
+        assert_eq!(why("arn::s3:::x"), "`arn::s3:::x` is not an ARN: its partition is empty");
         assert_eq!(
             why("arn:aws:iam::1234:role/x"),
             "`arn:aws:iam::1234:role/x` is not an ARN: its account is not twelve digits"
         );
-        assert_eq!(
-            why("arn:aws:s3:::a b"),
-            "`arn:aws:s3:::a b` is not an ARN: it holds a space"
-        );
+        assert_eq!(why("arn:aws:s3:::a b"), "`arn:aws:s3:::a b` is not an ARN: it holds a space");
     }
 }

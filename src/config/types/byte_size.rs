@@ -14,8 +14,7 @@ use super::{Malformed, deserialize_text};
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u64);
 
-const HINT: &str =
-    "write a number of bytes, with a unit if you like, such as `10MiB`, `10MB` or `1048576`";
+const HINT: &str = "write a number of bytes, with a unit if you like, such as `10MiB`, `10MB` or `1048576`";
 
 /// Units in lower case with their bytes; those of one size stand together, the canonical one first.
 const UNITS: [(&str, &[&str], u64); 9] = [
@@ -64,14 +63,9 @@ impl FromStr for ByteSize {
         let malformed = || Malformed::new(format!("`{text}` is not a size in bytes"), HINT);
         let trimmed = text.trim();
         if trimmed.starts_with('-') {
-            return Err(Malformed::new(
-                format!("`{text}` is negative, which a size cannot be"),
-                HINT,
-            ));
+            return Err(Malformed::new(format!("`{text}` is negative, which a size cannot be"), HINT));
         }
-        let number_end = trimmed
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .unwrap_or(trimmed.len());
+        let number_end = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
         let (number, unit) = trimmed.split_at(number_end);
         let unit = unit.trim_start().to_ascii_lowercase();
         let scale = UNITS
@@ -84,9 +78,7 @@ impl FromStr for ByteSize {
         }
         let mut bytes: u128 = 0;
         for digit in whole.bytes() {
-            bytes = bytes
-                .saturating_mul(10)
-                .saturating_add(u128::from(digit - b'0'));
+            bytes = bytes.saturating_mul(10).saturating_add(u128::from(digit - b'0'));
         }
         bytes = bytes.saturating_mul(u128::from(scale));
         let mut numerator: u128 = 0;
@@ -97,9 +89,7 @@ impl FromStr for ByteSize {
             denominator *= 10;
         }
         bytes = bytes.saturating_add(numerator * u128::from(scale) / denominator);
-        u64::try_from(bytes)
-            .map(Self)
-            .map_err(|_| Malformed::new(format!("`{text}` is too large a size"), HINT))
+        u64::try_from(bytes).map(Self).map_err(|_| Malformed::new(format!("`{text}` is too large a size"), HINT))
     }
 }
 
@@ -170,14 +160,8 @@ mod tests {
             let fault = text.parse::<ByteSize>().unwrap_err();
             assert_eq!(fault.message(), format!("`{text}` is not a size in bytes"));
         }
-        assert_eq!(
-            "-1MB".parse::<ByteSize>().unwrap_err().message(),
-            "`-1MB` is negative, which a size cannot be"
-        );
-        assert_eq!(
-            "99999999TiB".parse::<ByteSize>().unwrap_err().message(),
-            "`99999999TiB` is too large a size"
-        );
+        assert_eq!("-1MB".parse::<ByteSize>().unwrap_err().message(), "`-1MB` is negative, which a size cannot be");
+        assert_eq!("99999999TiB".parse::<ByteSize>().unwrap_err().message(), "`99999999TiB` is too large a size");
     }
 
     #[test]

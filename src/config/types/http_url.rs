@@ -39,9 +39,7 @@ impl HttpUrl {
 
     /// Whether the scheme is `https`.
     pub fn is_https(&self) -> bool {
-        self.text
-            .get(..6)
-            .is_some_and(|start| start.eq_ignore_ascii_case("https:"))
+        self.text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"))
     }
 }
 
@@ -88,11 +86,7 @@ impl FromStr for HttpUrl {
             None => return Err(malformed("its host is not a name or an address")),
         };
         let host_start = authority_start + user_end;
-        Ok(Self {
-            text: trimmed.to_owned(),
-            host: host_start..host_start + host_length,
-            port,
-        })
+        Ok(Self { text: trimmed.to_owned(), host: host_start..host_start + host_length, port })
     }
 }
 
@@ -124,19 +118,14 @@ pub(crate) fn credentials_range(text: &str) -> Option<Range<usize>> {
         let start = searched + found + "://".len();
         let tail = text.get(start..)?;
         let (tail, _) = tail.split_at(tail.floor_char_boundary(LONGEST_CREDENTIALS));
-        let end = tail
-            .find(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'' | '`'))
-            .unwrap_or(tail.len());
+        let end = tail.find(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '\'' | '`')).unwrap_or(tail.len());
         let in_path = tail.find(['/', '?', '#']).unwrap_or(end).min(end);
-        let at = tail
-            .get(..in_path)
-            .and_then(|authority| authority.rfind('@'))
-            .or_else(|| {
-                // `user:pa/ss@host`: an unescaped slash in a password.
-                let whole = tail.get(..end)?;
-                let at = whole.rfind('@')?;
-                whole.get(..in_path)?.contains(':').then_some(at)
-            });
+        let at = tail.get(..in_path).and_then(|authority| authority.rfind('@')).or_else(|| {
+            // `user:pa/ss@host`: an unescaped slash in a password.
+            let whole = tail.get(..end)?;
+            let at = whole.rfind('@')?;
+            whole.get(..in_path)?.contains(':').then_some(at)
+        });
         match at {
             Some(at) if at > 0 => return Some(start..start + at),
             _ => searched = start,
@@ -201,49 +190,22 @@ mod tests {
         assert_eq!(proxy.host(), "proxy");
         assert_eq!(proxy.to_string(), "http://[redacted]@proxy:3128");
         assert_eq!(format!("{proxy:?}"), "http://[redacted]@proxy:3128");
-        assert_eq!(
-            without_credentials("a http://u:p@h, https://v:q@i"),
-            "a http://[redacted]@h, https://[redacted]@i"
-        );
-        assert_eq!(
-            without_credentials("http://u:a/b@h/x"),
-            "http://[redacted]@h/x"
-        );
+        assert_eq!(without_credentials("a http://u:p@h, https://v:q@i"), "a http://[redacted]@h, https://[redacted]@i");
+        assert_eq!(without_credentials("http://u:a/b@h/x"), "http://[redacted]@h/x");
         assert_eq!(without_credentials("http://h/a@b"), "http://h/a@b");
     }
 
     #[test]
     fn says_what_is_wrong() {
         let why = |text: &str| text.parse::<HttpUrl>().unwrap_err().message().to_owned();
-        assert_eq!(
-            why("es:9200"),
-            "`es:9200` is not a URL: it has no `http://` or `https://`"
-        );
-        assert_eq!(
-            why("ftp://x"),
-            "`ftp://x` is not a URL: its scheme is neither `http` nor `https`"
-        );
+        assert_eq!(why("es:9200"), "`es:9200` is not a URL: it has no `http://` or `https://`");
+        assert_eq!(why("ftp://x"), "`ftp://x` is not a URL: its scheme is neither `http` nor `https`");
         assert_eq!(why("https://"), "`https://` is not a URL: it has no host");
-        assert_eq!(
-            why("https://:9200"),
-            "`https://:9200` is not a URL: it has no host"
-        );
-        assert_eq!(
-            why("http://h:port"),
-            "`http://h:port` is not a URL: its port is not a number from 1 to 65535"
-        );
-        assert_eq!(
-            why("http://h:0"),
-            "`http://h:0` is not a URL: its port is not a number from 1 to 65535"
-        );
-        assert_eq!(
-            why("http://[::1]x"),
-            "`http://[::1]x` is not a URL: its host is not a name or an address"
-        );
-        assert_eq!(
-            why("http://a b"),
-            "`http://a b` is not a URL: it holds a space"
-        );
+        assert_eq!(why("https://:9200"), "`https://:9200` is not a URL: it has no host");
+        assert_eq!(why("http://h:port"), "`http://h:port` is not a URL: its port is not a number from 1 to 65535");
+        assert_eq!(why("http://h:0"), "`http://h:0` is not a URL: its port is not a number from 1 to 65535");
+        assert_eq!(why("http://[::1]x"), "`http://[::1]x` is not a URL: its host is not a name or an address");
+        assert_eq!(why("http://a b"), "`http://a b` is not a URL: it holds a space");
         assert_eq!(
             why("http://u:secret@h:x"),
             "`http://[redacted]@h:x` is not a URL: its port is not a number from 1 to 65535"

@@ -20,23 +20,14 @@ pub struct Pattern {
 
 impl Pattern {
     /// The pattern that finds this text itself: for defaults, which cannot fail.
-    #[expect(
-        clippy::expect_used,
-        reason = "an escaped text is always a valid expression"
-    )]
+    #[expect(clippy::expect_used, reason = "an escaped text is always a valid expression")]
     pub fn containing(text: &str) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-');
-        let expression = if text.chars().all(plain) {
-            text.to_owned()
-        } else {
-            regex::escape(text)
-        };
+        let expression = if text.chars().all(plain) { text.to_owned() } else { regex::escape(text) };
         if expression.is_empty() {
             return Self::default();
         }
-        Self {
-            regex: Some(Regex::new(&expression).expect("escaped text")),
-        }
+        Self { regex: Some(Regex::new(&expression).expect("escaped text")) }
     }
 
     /// Whether the pattern is blank and so matches nothing.
@@ -46,9 +37,7 @@ impl Pattern {
 
     /// Whether the pattern is found anywhere in the text; never for a blank pattern.
     pub fn is_match(&self, text: &str) -> bool {
-        self.regex
-            .as_ref()
-            .is_some_and(|regex| regex.is_match(text))
+        self.regex.as_ref().is_some_and(|regex| regex.is_match(text))
     }
 
     /// The expression as it was written; empty for a blank pattern.
@@ -141,10 +130,7 @@ mod tests {
     #[test]
     fn says_why_it_cannot_be_compiled() {
         let fault = "(a".parse::<Pattern>().unwrap_err();
-        assert_eq!(
-            fault.message(),
-            "`(a` is not a regular expression: unclosed group"
-        );
+        assert_eq!(fault.message(), "`(a` is not a regular expression: unclosed group");
         let fault = "(?!a)".parse::<Pattern>().unwrap_err();
         assert_eq!(
             fault.message(),
@@ -154,10 +140,7 @@ mod tests {
 
     #[test]
     fn a_default_finds_its_text_literally() {
-        assert_eq!(
-            Pattern::containing("/CloudTrail-Insight/").as_str(),
-            "/CloudTrail-Insight/"
-        );
+        assert_eq!(Pattern::containing("/CloudTrail-Insight/").as_str(), "/CloudTrail-Insight/");
         let pattern = Pattern::containing("a.b(");
         assert!(pattern.is_match("xa.b(x"));
         assert!(!pattern.is_match("xaxb(x"));

@@ -90,10 +90,7 @@ impl FromStr for Period {
         let malformed = || Malformed::new(format!("`{text}` is not a duration"), HINT);
         let trimmed = text.trim();
         if trimmed.starts_with('-') {
-            return Err(Malformed::new(
-                format!("`{text}` is negative, which a duration cannot be"),
-                HINT,
-            ));
+            return Err(Malformed::new(format!("`{text}` is negative, which a duration cannot be"), HINT));
         }
         let mut rest = trimmed.strip_prefix('+').unwrap_or(trimmed);
         if rest.is_empty() {
@@ -105,20 +102,13 @@ impl FromStr for Period {
             let (number, after) = split_where(rest, |c| !c.is_ascii_digit() && c != '.');
             let (unit, after) = split_where(after, |c| c.is_ascii_digit() || c == '.');
             let unit = if bare_number { "s" } else { unit };
-            let unit_nanos = UNITS
-                .iter()
-                .find_map(|(name, nanos)| (*name == unit).then_some(*nanos))
-                .ok_or_else(malformed)?;
-            nanos = scaled(number, unit_nanos)
-                .ok_or_else(malformed)?
-                .saturating_add(nanos);
+            let unit_nanos =
+                UNITS.iter().find_map(|(name, nanos)| (*name == unit).then_some(*nanos)).ok_or_else(malformed)?;
+            nanos = scaled(number, unit_nanos).ok_or_else(malformed)?.saturating_add(nanos);
             rest = after;
         }
         if nanos > LONGEST_NANOS {
-            return Err(Malformed::new(
-                format!("`{text}` is too long a duration"),
-                "the longest is about 292 years",
-            ));
+            return Err(Malformed::new(format!("`{text}` is too long a duration"), "the longest is about 292 years"));
         }
         let seconds = u64::try_from(nanos / NANOS_PER_SECOND).map_err(|_| malformed())?;
         let below = u32::try_from(nanos % NANOS_PER_SECOND).map_err(|_| malformed())?;
@@ -138,9 +128,7 @@ fn scaled(number: &str, unit: u128) -> Option<u128> {
     }
     let mut total: u128 = 0;
     for digit in whole.bytes() {
-        total = total
-            .saturating_mul(10)
-            .saturating_add(u128::from(digit - b'0'));
+        total = total.saturating_mul(10).saturating_add(u128::from(digit - b'0'));
     }
     total = total.saturating_mul(unit);
     let mut place = unit;
@@ -218,17 +206,12 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_duration() {
-        for text in [
-            "", " ", "s", "5 m", "5x", "1m30", "1.2.3s", ".", "1e3s", "5M", "s5", "٣s",
-        ] {
+        for text in ["", " ", "s", "5 m", "5x", "1m30", "1.2.3s", ".", "1e3s", "5M", "s5", "٣s"] {
             let fault = text.parse::<Period>().unwrap_err();
             assert_eq!(fault.message(), format!("`{text}` is not a duration"));
         }
         let fault = "-5s".parse::<Period>().unwrap_err();
-        assert_eq!(
-            fault.message(),
-            "`-5s` is negative, which a duration cannot be"
-        );
+        assert_eq!(fault.message(), "`-5s` is negative, which a duration cannot be");
         let fault = "999999999999h".parse::<Period>().unwrap_err();
         assert_eq!(fault.message(), "`999999999999h` is too long a duration");
     }
@@ -239,10 +222,7 @@ mod tests {
         assert_eq!(Period::from_secs(90).to_string(), "1m30s");
         assert_eq!(Period::from_millis(1_500).to_string(), "1s500ms");
         assert_eq!(Period::ZERO.to_string(), "0s");
-        assert_eq!(
-            serde_json::to_string(&Period::from_secs(20)).unwrap(),
-            "\"20s\""
-        );
+        assert_eq!(serde_json::to_string(&Period::from_secs(20)).unwrap(), "\"20s\"");
     }
 
     proptest! {

@@ -13,16 +13,15 @@ pub fn apply(record: Record<'_>, doc: &mut Doc) {
         doc.remove(f::TLS_KEY_EXCHANGE);
         return;
     }
-    match text.map(|text| (text, text.split_once('v'))) {
-        Some(("TLSv1.2", _)) => {
-            doc.fixed(f::TLS_VERSION_PROTOCOL, "\"tls\"");
-            doc.fixed(f::TLS_VERSION, "\"1.2\"");
-        }
-        Some((_, Some((protocol, number)))) => {
-            doc.text(f::TLS_VERSION_PROTOCOL, &protocol.to_lowercase());
+    match text.and_then(|text| text.split_once('v')) {
+        Some((protocol, number)) => {
+            match protocol {
+                "TLS" => doc.fixed(f::TLS_VERSION_PROTOCOL, "\"tls\""),
+                other => doc.text(f::TLS_VERSION_PROTOCOL, &other.to_lowercase()),
+            }
             doc.text(f::TLS_VERSION, number);
         }
-        _ => doc.maybe(f::TLS_VERSION, version),
+        None => doc.maybe(f::TLS_VERSION, version),
     }
     doc.maybe(f::TLS_CIPHER, record.value(s::TLS_CIPHER_SUITE));
     doc.maybe(f::TLS_CLIENT_SERVER_NAME, server_name(record));

@@ -10,13 +10,14 @@ use crate::ecs::table as f;
 use saphyr_parser::{Event, Parser};
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use ua_parser::{Extractor, device, os, user_agent};
 
 /// Agents that a mapper remembers; a trail has a few hundred.
-const REMEMBERED: usize = 4096;
-/// Longest agent that is looked at whole, in bytes; CloudTrail cuts them at 1 KB.
+const REMEMBERED: usize = 2048;
+/// Longest agent that is remembered, in bytes; CloudTrail cuts them at 1 KB.
+const LONGEST_REMEMBERED: usize = 1024;
+/// Longest agent that is looked at whole, in bytes.
 const LONGEST: usize = 8192;
 
 /// The rules; loading takes a tenth of a second.
@@ -29,7 +30,7 @@ pub fn preload() {
 
 /// What a mapper remembers of the agents that it has seen.
 #[derive(Default)]
-pub struct Agents(HashMap<Box<str>, Rc<Agent>>);
+pub struct Agents(HashMap<Box<str>, Arc<Agent>>);
 
 /// JSON texts of the fields; empty ones are left out.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -65,16 +66,16 @@ pub fn apply(record: Record<'_>, doc: &mut Doc, agents: &mut Agents) {
 }
 
 impl Agents {
-    fn look_up(&mut self, text: &str) -> Rc<Agent> {
+    fn look_up(&mut self, text: &str) -> Arc<Agent> {
         if let Some(agent) = self.0.get(text) {
-            return Rc::clone(agent);
+            return Arc::clone(agent);
         }
-        let agent = Rc::new(Agent::of(text));
-        if text.len() <= LONGEST {
+        let agent = Arc::new(Agent::of(text));
+        if text.len() <= LONGEST_REMEMBERED {
             if self.0.len() == REMEMBERED {
                 self.0.clear();
             }
-            self.0.insert(text.into(), Rc::clone(&agent));
+            self.0.insert(text.into(), Arc::clone(&agent));
         }
         agent
     }
@@ -303,12 +304,12 @@ mod tests {
     fn what_is_remembered_is_bounded() {
         let mut agents = Agents::default();
         for i in 0..REMEMBERED + 10 {
-            agents.0.insert(format!("{i}").into(), Rc::default());
+            agents.0.insert(format!("{i}").into(), Arc::default());
         }
         agents.0.retain(|key, _| key.parse::<usize>().unwrap() < REMEMBERED);
         agents.look_up("one more");
         assert_eq!(agents.0.len(), 1);
-        agents.look_up(&"x".repeat(LONGEST + 1));
+        agents.look_up(&"x".repeat(LONGEST_REMEMBERED + 1));
         assert_eq!(agents.0.len(), 1);
     }
 }

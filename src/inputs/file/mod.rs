@@ -42,7 +42,12 @@ pub struct FileInput {
 
 impl FileInput {
     pub fn new(config: FileConfig) -> FileInput {
-        let selection = Selection::new(&config.cloudtrail_regex, &config.cloudtrail_digest_regex, &config.cloudtrail_insight_regex, &config.file_selectors);
+        let selection = Selection::new(
+            &config.cloudtrail_regex,
+            &config.cloudtrail_digest_regex,
+            &config.cloudtrail_insight_regex,
+            &config.file_selectors,
+        );
         FileInput { config, selection }
     }
 }
@@ -77,8 +82,10 @@ impl Input for FileInput {
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>> {
         Box::pin(async move {
             let Walk { found, skipped, faults } = look(&self.config, &self.selection).await;
-            let mut checks: Vec<Check> =
-                faults.into_iter().map(|detail| Check { step: "look for files".to_owned(), verdict: CheckVerdict::Failed, detail }).collect();
+            let mut checks: Vec<Check> = faults
+                .into_iter()
+                .map(|detail| Check { step: "look for files".to_owned(), verdict: CheckVerdict::Failed, detail })
+                .collect();
             let verdict = if found.is_empty() { CheckVerdict::Warning } else { CheckVerdict::Ok };
             let detail = format!("{} files to read, {skipped} that no pattern selects", found.len());
             checks.push(Check { step: "look for files".to_owned(), verdict, detail });
@@ -159,7 +166,9 @@ impl Run {
             self.registry.retain(|path| Path::new(path).exists());
         }
         let under_way: std::collections::HashSet<&str> = self.open.values().map(|found| found.path.as_str()).collect();
-        self.queue.extend(found.into_iter().filter(|found| !self.registry.is_done(&found.path, found.mark) && !under_way.contains(found.path.as_str())));
+        self.queue.extend(found.into_iter().filter(|found| {
+            !self.registry.is_done(&found.path, found.mark) && !under_way.contains(found.path.as_str())
+        }));
         self.context.progress.waiting.store(self.queue.len() as u64, Relaxed);
     }
 
@@ -179,8 +188,12 @@ impl Run {
             self.reads.spawn(async move {
                 match reader::read(&context, part, &subject, &object).await {
                     Read::Done { .. } => {}
-                    Read::Parked { reason } => tracing::error!(file = %object.path, "the file is parked in the dead letter: {reason}"),
-                    Read::Failed { reason, .. } => tracing::error!(file = %object.path, "the file cannot be read: {reason}"),
+                    Read::Parked { reason } => {
+                        tracing::error!(file = %object.path, "the file is parked in the dead letter: {reason}")
+                    }
+                    Read::Failed { reason, .. } => {
+                        tracing::error!(file = %object.path, "the file cannot be read: {reason}")
+                    }
                 }
             });
         }

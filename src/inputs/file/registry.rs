@@ -20,7 +20,10 @@ pub struct Mark {
 impl Mark {
     pub fn of(metadata: &std::fs::Metadata) -> Mark {
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Mark { size: metadata.len(), modified: modified.map_or(0, |age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)) }
+        Mark {
+            size: metadata.len(),
+            modified: modified.map_or(0, |age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)),
+        }
     }
 }
 

@@ -58,7 +58,9 @@ impl Walk {
                         self.file(&path, &metadata, selection, false);
                     }
                 }
-                Err(error) => self.faults.push(format!("cannot look into `{}`: {}", error.path().display(), error.error())),
+                Err(error) => {
+                    self.faults.push(format!("cannot look into `{}`: {}", error.path().display(), error.error()))
+                }
             }
         }
         if !any {
@@ -113,7 +115,8 @@ fn is_digest(path: &str) -> bool {
 /// Names as CloudTrail and `aws s3 sync` leave them; a download under way has a further suffix.
 fn looks_like_trail(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    !name.starts_with('.') && [".json", ".json.gz", ".gz", ".ndjson", ".jsonl"].iter().any(|suffix| name.ends_with(suffix))
+    !name.starts_with('.')
+        && [".json", ".json.gz", ".gz", ".ndjson", ".jsonl"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]
@@ -123,7 +126,12 @@ mod tests {
     use crate::config::types::Pattern;
 
     fn selection() -> Selection {
-        Selection::new(&Pattern::containing("/CloudTrail/"), &Pattern::default(), &Pattern::containing("/CloudTrail-Insight/"), &[])
+        Selection::new(
+            &Pattern::containing("/CloudTrail/"),
+            &Pattern::default(),
+            &Pattern::containing("/CloudTrail-Insight/"),
+            &[],
+        )
     }
 
     fn touch(root: &Path, name: &str) -> String {

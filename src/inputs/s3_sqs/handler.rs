@@ -77,7 +77,10 @@ impl<R: Reads> Handler<R> {
         let read = notification::read(&body);
         drop(body);
         match read {
-            Ok(Notification::Objects { objects, .. }) => self.read_objects(key, &objects).await,
+            Ok(Notification::Objects { objects, ignored, .. }) => {
+                self.progress.skipped.fetch_add(ignored as u64, Relaxed);
+                self.read_objects(key, &objects).await;
+            }
             Ok(Notification::Test | Notification::Validation) => {
                 tracing::debug!("a test message was acknowledged");
                 self.keeper.acknowledge(key).await;

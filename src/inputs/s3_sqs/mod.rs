@@ -31,7 +31,7 @@ pub struct S3SqsInput {
 }
 
 /// Between two looks at the queue's depth.
-const DEPTH_INTERVAL: Duration = Duration::from_secs(30);
+const DEPTH_INTERVAL: Duration = Duration::from_secs(15);
 /// Looks at the queue at the start of a run, while it does not answer.
 const FIRST_LOOKS: u32 = 3;
 
@@ -52,7 +52,11 @@ impl S3SqsInput {
         let (session, url) = self.open().await?;
         let queue = Arc::new(SqsQueue::new(session.sqs(), &url));
         look(&*queue, &context).await?;
+        tracing::info!(input = self.config.id, queue = url, region = session.region(), "messages are received");
         context.abort = aborted_after(&context, self.config.sqs.shutdown_grace_time.map(|grace| grace.get()));
+
+        // What was started beside this future ends with it, however it ends.
+        let _ends = context.abort.clone().drop_guard();
 
         let visibility = self.config.visibility_timeout.get();
         let settings = KeeperSettings { visibility, consume: self.config.delete_consumed_messages, once: context.once };
@@ -60,7 +64,7 @@ impl S3SqsInput {
         let (keeper, keeping) =
             Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
         let keeping = tokio::spawn(keeping.run());
-        let depth = tokio::spawn(watch_depth(Arc::clone(&queue), context.clone()));
+        tokio::spawn(watch_depth(Arc::clone(&queue), context.clone()));
 
         let reads = S3Reads {
             input: self.config.id.clone(),
@@ -87,7 +91,6 @@ impl S3SqsInput {
             once: context.once,
         };
         let received = Receiver::new(settings, queue, keeper, Arc::new(handler), progress, &stop).run(&abort).await;
-        depth.abort();
         // The last clone of the keeper went with the receiver: its task ends when nothing is held.
         if keeping.await.is_err() {
             return Err(
@@ -184,6 +187,7 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
         looks += 1;
         match fault.kind {
             FaultKind::Denied => {
+                context.progress.waiting.store(u64::MAX, Relaxed);
                 tracing::warn!(
                     code = fault.code(),
                     "{fault}; {}; the depth of the queue stays unknown",
@@ -206,7 +210,10 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
 /// Keeps the number of waiting messages fresh; unknown while the queue does not tell.
 async fn watch_depth<Q: Queue>(queue: Arc<Q>, context: Context) {
     loop {
-        tokio::time::sleep(DEPTH_INTERVAL).await;
+        tokio::select! {
+            () = context.abort.cancelled() => return,
+            () = tokio::time::sleep(DEPTH_INTERVAL) => {}
+        }
         let waiting = queue.state().await.map_or(u64::MAX, |state| state.visible + state.delayed);
         context.progress.waiting.store(waiting, Relaxed);
     }

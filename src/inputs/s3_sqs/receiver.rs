@@ -184,8 +184,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         Some((unread, held))
     }
 
-    /// Hands the messages to the keeper, then starts reading those that are to be read, and tells how many. What
-    /// arrives after the stop is given back unread.
+    /// Hands the messages to the keeper, then starts reading those that are to be read, and tells how many.
     async fn take(
         &self,
         messages: Vec<Message>,
@@ -198,10 +197,6 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         let admitted = self.keeper.hold(incoming).await;
         let taken = admitted.len();
         for admitted in admitted {
-            if self.ending.is_cancelled() {
-                self.keeper.give_back(admitted.key).await;
-                continue;
-            }
             let handler = Arc::clone(&self.handler);
             let slot = unread.split(1);
             readings.spawn(async move {

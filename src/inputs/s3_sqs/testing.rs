@@ -202,6 +202,9 @@ impl Queue for FakeQueue {
         if let Some(Wrong::Refused(code)) = wrong {
             return Err(fault("ReceiveMessage", code));
         }
+        if let Some(Wrong::Late(time)) = wrong {
+            sleep(time).await;
+        }
         let end = Instant::now() + wait;
         loop {
             let now = Instant::now();

@@ -135,27 +135,17 @@ struct Told {
 impl From<Told> for Item {
     fn from(told: Told) -> Item {
         let is_success = (200..300).contains(&told.status);
-        let mut item = Item {
-            status: told.status,
-            ..Item::default()
-        };
+        let mut item = Item { status: told.status, ..Item::default() };
         describe(&told.error, &mut item);
         // The key stands on the item by the API's specification, inside `error` by its documentation.
         let within = told.error.get("failure_store").and_then(Value::as_str);
-        item.in_failure_store =
-            is_success && told.failure_store.as_str().or(within) == Some("used");
+        item.in_failure_store = is_success && told.failure_store.as_str().or(within) == Some("used");
         item
     }
 }
 
 fn describe(error: &Value, item: &mut Item) {
-    let text = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     if let Some(plain) = error.as_str() {
         item.reason = plain.to_owned();
         return;
@@ -182,16 +172,8 @@ mod tests {
 
     #[test]
     fn plain_items_are_only_counted() {
-        let answer = read(
-            r#"{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":200}}]}"#,
-        );
-        assert_eq!(
-            answer,
-            Answer {
-                count: 2,
-                notable: vec![]
-            }
-        );
+        let answer = read(r#"{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":200}}]}"#);
+        assert_eq!(answer, Answer { count: 2, notable: vec![] });
         assert_eq!(read(r#"{"took":1,"items":[]}"#).count, 0);
         assert_eq!(read("{}").count, 0);
     }
@@ -210,14 +192,7 @@ mod tests {
             in_failure_store: false,
         };
         let expected = vec![
-            (
-                1,
-                item(
-                    400,
-                    "document_parsing_exception",
-                    "failed to parse: not an ip",
-                ),
-            ),
+            (1, item(400, "document_parsing_exception", "failed to parse: not an ip")),
             (2, item(429, "", "busy")),
         ];
         assert_eq!(answer.notable, expected);
@@ -228,23 +203,11 @@ mod tests {
         for (item, used) in [
             (r#"{"status":201,"failure_store":"used"}"#, true),
             (r#"{"status":201,"error":{"failure_store":"used"}}"#, true),
-            (
-                r#"{"status":201,"failure_store":"not_applicable_or_unknown"}"#,
-                false,
-            ),
-            (
-                r#"{"status":400,"failure_store":"failed","error":{"type":"t","reason":"r"}}"#,
-                false,
-            ),
+            (r#"{"status":201,"failure_store":"not_applicable_or_unknown"}"#, false),
+            (r#"{"status":400,"failure_store":"failed","error":{"type":"t","reason":"r"}}"#, false),
         ] {
-            let answer = read(&format!(
-                r#"{{"errors":false,"items":[{{"create":{item}}}]}}"#
-            ));
-            assert_eq!(
-                answer.notable.iter().any(|(_, item)| item.in_failure_store),
-                used,
-                "{item}"
-            );
+            let answer = read(&format!(r#"{{"errors":false,"items":[{{"create":{item}}}]}}"#));
+            assert_eq!(answer.notable.iter().any(|(_, item)| item.in_failure_store), used, "{item}");
         }
     }
 
@@ -263,15 +226,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_described() {
-        let item = error_of(br#"{"error":{"type":"security_exception","reason":"missing authentication"},"status":401}"#);
-        assert_eq!(
-            (item.kind.as_str(), item.reason.as_str()),
-            ("security_exception", "missing authentication")
-        );
-        assert_eq!(
-            error_of(br#"{"error":"alias is read-only","status":403}"#).reason,
-            "alias is read-only"
-        );
+        let item =
+            error_of(br#"{"error":{"type":"security_exception","reason":"missing authentication"},"status":401}"#);
+        assert_eq!((item.kind.as_str(), item.reason.as_str()), ("security_exception", "missing authentication"));
+        assert_eq!(error_of(br#"{"error":"alias is read-only","status":403}"#).reason, "alias is read-only");
         assert_eq!(error_of("<h1>413</h1>".as_bytes()).reason, "<h1>413</h1>");
     }
 

@@ -23,15 +23,9 @@ impl Cluster {
     /// # Errors
     /// Certificates or proxy of the settings cannot be used.
     pub fn new(settings: Arc<Settings>) -> Result<Cluster, String> {
-        let nodes: Result<Vec<Node>, String> = settings
-            .nodes
-            .iter()
-            .map(|url| Node::new(url.clone(), Arc::clone(&settings)))
-            .collect();
-        Ok(Cluster {
-            nodes: nodes?,
-            settings,
-        })
+        let nodes: Result<Vec<Node>, String> =
+            settings.nodes.iter().map(|url| Node::new(url.clone(), Arc::clone(&settings))).collect();
+        Ok(Cluster { nodes: nodes?, settings })
     }
 
     pub fn settings(&self) -> &Settings {
@@ -46,12 +40,7 @@ impl Cluster {
     ///
     /// # Errors
     /// None answers; the fault of the last one.
-    pub async fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-    ) -> Result<Reply, SendFault> {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Reply, SendFault> {
         let mut answered = Err(SendFault::Unreachable("there is no host".to_owned()));
         for node in &self.nodes {
             answered = self.ask_node(node, method, path, body).await;
@@ -69,18 +58,9 @@ impl Cluster {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, SendFault> {
-        let body = body.map_or(Content::None, |json| {
-            Content::Json(Bytes::from(json.to_string()))
-        });
+        let body = body.map_or(Content::None, |json| Content::Json(Bytes::from(json.to_string())));
         let timeout = self.settings.timeout.min(PATIENCE);
-        node.send(Request {
-            method,
-            path,
-            query: &[],
-            body,
-            timeout,
-        })
-        .await
+        node.send(Request { method, path, query: &[], body, timeout }).await
     }
 }
 

@@ -146,9 +146,6 @@ impl Default for ElasticsearchConfig {
 
 impl Default for BackoffConfig {
     fn default() -> BackoffConfig {
-        BackoffConfig {
-            init: Period::from_secs(1),
-            max: Period::from_secs(60),
-        }
+        BackoffConfig { init: Period::from_secs(1), max: Period::from_secs(60) }
     }
 }

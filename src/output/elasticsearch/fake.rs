@@ -79,10 +79,7 @@ impl Fake {
     pub async fn start(script: Vec<Fault>) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let state = Arc::new(Mutex::new(State {
-            script: script.into(),
-            ..State::default()
-        }));
+        let state = Arc::new(Mutex::new(State { script: script.into(), ..State::default() }));
         let fake = Fake { address, state };
         let serving = fake.clone();
         tokio::spawn(async move {
@@ -102,12 +99,7 @@ impl Fake {
         let mut read = Vec::new();
         while let Some((line, headers, body)) = request(&mut socket, &mut read).await {
             let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-            if !path
-                .split('?')
-                .next()
-                .unwrap_or_default()
-                .ends_with("/_bulk")
-            {
+            if !path.split('?').next().unwrap_or_default().ends_with("/_bulk") {
                 let method = line.split(' ').next().unwrap_or_default();
                 let found = self.state().pages.get(&format!("{method} {path}")).cloned();
                 let (status, page) = found.unwrap_or((404, json!({"error": "no such page"})));
@@ -123,14 +115,9 @@ impl Fake {
             if fault == Fault::BreakBefore {
                 return;
             }
-            let plain = if headers
-                .get("content-encoding")
-                .is_some_and(|value| value == "gzip")
-            {
+            let plain = if headers.get("content-encoding").is_some_and(|value| value == "gzip") {
                 let mut inflated = Vec::new();
-                flate2::read::GzDecoder::new(&body[..])
-                    .read_to_end(&mut inflated)
-                    .unwrap();
+                flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut inflated).unwrap();
                 inflated
             } else {
                 body
@@ -157,11 +144,7 @@ impl Fake {
 impl State {
     fn bulk(&mut self, plain: &[u8], fault: &Fault) -> (u16, String) {
         let refusal = |status: u16| {
-            (
-                status,
-                json!({"error": {"type": "scripted", "reason": "as asked"}, "status": status})
-                    .to_string(),
-            )
+            (status, json!({"error": {"type": "scripted", "reason": "as asked"}, "status": status}).to_string())
         };
         if let Fault::Status(status) = fault {
             return refusal(*status);
@@ -187,20 +170,14 @@ impl State {
         if ids.iter().any(|id| self.poison.contains(id)) {
             return refusal(400);
         }
-        let mut items: Vec<Value> = ids
-            .iter()
-            .enumerate()
-            .map(|(at, id)| self.create(at, id, fault))
-            .collect();
+        let mut items: Vec<Value> = ids.iter().enumerate().map(|(at, id)| self.create(at, id, fault)).collect();
         if *fault == Fault::ItemMissing {
             items.pop();
         }
         if *fault == Fault::Page {
             return (200, "<html>welcome</html>".to_owned());
         }
-        let errors = items
-            .iter()
-            .any(|item| item["create"].get("error").is_some());
+        let errors = items.iter().any(|item| item["create"].get("error").is_some());
         (200, json!({"errors": errors, "items": items}).to_string())
     }
 
@@ -247,10 +224,7 @@ async fn request(socket: &mut TcpStream, read: &mut Vec<u8>) -> Option<Head> {
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
-    let length = headers
-        .get("content-length")
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(0);
+    let length = headers.get("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
     while read.len() < length {
         if socket.read_buf(read).await.ok()? == 0 {
             return None;
@@ -261,10 +235,8 @@ async fn request(socket: &mut TcpStream, read: &mut Vec<u8>) -> Option<Head> {
 }
 
 async fn answer(socket: &mut TcpStream, status: u16, body: &[u8]) {
-    let head = format!(
-        "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head =
+        format!("HTTP/1.1 {status} -\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
     let _ = socket.write_all(head.as_bytes()).await;
     let _ = socket.write_all(body).await;
 }

@@ -24,10 +24,7 @@ use std::sync::Arc;
 
 fn config(fakes: &[&Fake]) -> ElasticsearchConfig {
     let mut config = ElasticsearchConfig {
-        hosts: fakes
-            .iter()
-            .map(|fake| Host::from(fake.address.to_string().as_str()))
-            .collect(),
+        hosts: fakes.iter().map(|fake| Host::from(fake.address.to_string().as_str())).collect(),
         timeout: Period::from_secs(20),
         ..ElasticsearchConfig::default()
     };
@@ -39,10 +36,7 @@ fn config(fakes: &[&Fake]) -> ElasticsearchConfig {
 fn open(config: &ElasticsearchConfig, data: &Path) -> (Elasticsearch, Arc<Parking>) {
     let parking = Arc::new(Parking::open(data).unwrap());
     let settings = Arc::new(config.settle("default").unwrap());
-    (
-        Elasticsearch::new(settings, Arc::clone(&parking)).unwrap(),
-        parking,
-    )
+    (Elasticsearch::new(settings, Arc::clone(&parking)).unwrap(), parking)
 }
 
 fn name(n: usize) -> String {
@@ -54,33 +48,19 @@ fn bulk(trail: &Trail, from: usize, to: usize, level: u8) -> Bulk {
     let items: Vec<Bytes> = (from..to)
         .map(|n| {
             let document = json!({"n": n, "log": {"offset": n * 100}, "text": "x".repeat(n % 50)});
-            Bytes::from(format!(
-                "{}\n{document}\n",
-                json!({"create": {"_id": name(n)}})
-            ))
+            Bytes::from(format!("{}\n{document}\n", json!({"create": {"_id": name(n)}})))
         })
         .collect();
     let body = Body::of(&items, level);
-    let segments = (from..to)
-        .step_by(3)
-        .map(|at| trail.segment(&format!("object-{at}"), (to - at).min(3) as u64))
-        .collect();
-    Bulk {
-        body: body.wire.to_vec(),
-        gzip: body.gzip,
-        items: body.items,
-        keys: Vec::new(),
-        segments,
-        charge: None,
-    }
+    let segments =
+        (from..to).step_by(3).map(|at| trail.segment(&format!("object-{at}"), (to - at).min(3) as u64)).collect();
+    Bulk { body: body.wire.to_vec(), gzip: body.gzip, items: body.items, keys: Vec::new(), segments, charge: None }
 }
 
 /// The dead letter's lines.
 fn letters(parking: &Parking) -> Vec<Value> {
     let text = std::fs::read_to_string(parking.folder().join("parked-v1-000001.ndjson")).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn names(range: std::ops::Range<usize>) -> Vec<String> {
@@ -102,12 +82,7 @@ async fn ten_through(script: Vec<Fault>) -> (Fake, Tally, Vec<Value>) {
 
 #[tokio::test]
 async fn only_refused_items_go_again_and_positions_hold() {
-    let (fake, tally, parked) = ten_through(vec![Fault::Items {
-        from: 5,
-        to: 9,
-        status: 429,
-    }])
-    .await;
+    let (fake, tally, parked) = ten_through(vec![Fault::Items { from: 5, to: 9, status: 429 }]).await;
     let requests = fake.state().requests.clone();
     assert_eq!(requests, [names(0..10), names(5..9)]);
     assert_eq!((tally.indexed, tally.duplicate, parked.len()), (10, 0, 0));
@@ -115,30 +90,13 @@ async fn only_refused_items_go_again_and_positions_hold() {
 
 #[tokio::test]
 async fn what_the_mapping_refuses_is_parked_alone_with_its_source() {
-    let (fake, tally, parked) = ten_through(vec![Fault::Items {
-        from: 4,
-        to: 5,
-        status: 400,
-    }])
-    .await;
+    let (fake, tally, parked) = ten_through(vec![Fault::Items { from: 4, to: 5, status: 400 }]).await;
     assert_eq!(fake.state().requests.len(), 1);
     assert_eq!((tally.indexed, tally.parked), (9, 1));
     let line = &parked[0];
     assert_eq!(
-        (
-            &line["code"],
-            &line["status"],
-            &line["_id"],
-            &line["offset"],
-            &line["object"]
-        ),
-        (
-            &json!("mapping-refused"),
-            &json!(400),
-            &json!("id-0004"),
-            &json!(400),
-            &json!("object-3")
-        )
+        (&line["code"], &line["status"], &line["_id"], &line["offset"], &line["object"]),
+        (&json!("mapping-refused"), &json!(400), &json!("id-0004"), &json!(400), &json!("object-3"))
     );
     assert_eq!(line["reason"], "scripted: as asked");
     let document: Value = serde_json::from_str(line["record"].as_str().unwrap()).unwrap();
@@ -162,23 +120,12 @@ async fn one_spoilt_record_is_found_and_parked_alone() {
     let counts = trail.counters.read();
     assert_eq!((counts.indexed, counts.parked), (19, 1));
     let parked = letters(&parking);
-    assert_eq!(
-        (&parked[0]["code"], &parked[0]["_id"]),
-        (&json!("request-refused"), &json!("id-0007"))
-    );
+    assert_eq!((&parked[0]["code"], &parked[0]["_id"]), (&json!("request-refused"), &json!("id-0007")));
 }
 
 #[tokio::test]
 async fn cancelling_gives_back_what_is_open() {
-    let fake = Fake::start(vec![
-        Fault::Items {
-            from: 0,
-            to: 2,
-            status: 403
-        };
-        1_000
-    ])
-    .await;
+    let fake = Fake::start(vec![Fault::Items { from: 0, to: 2, status: 403 }; 1_000]).await;
     let dir = tempfile::tempdir().unwrap();
     let (output, _) = open(&config(&[&fake]), dir.path());
     let mut trail = Trail::open();
@@ -205,8 +152,5 @@ async fn a_bulk_that_disagrees_with_its_receipts_is_given_back() {
     odd.body = b"no gzip".to_vec();
     fake.state().script.push_back(Fault::Status(413));
     output.deliver(odd).await;
-    assert_eq!(
-        (trail.counters.read().returned, fake.state().stored.len()),
-        (12, 0)
-    );
+    assert_eq!((trail.counters.read().returned, fake.state().stored.len()), (12, 0));
 }

@@ -44,11 +44,7 @@ impl Fingerprint {
 /// # Errors
 /// The node cannot be reached, or presents no such certificate.
 pub async fn authority(url: &Url, wanted: Fingerprint) -> Result<Vec<u8>, String> {
-    let host = url
-        .host_str()
-        .unwrap_or_default()
-        .trim_matches(['[', ']'])
-        .to_owned();
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     tokio::task::spawn_blocking(move || {
         let chain = presented(&host, port)?;
@@ -70,19 +66,13 @@ fn presented(host: &str, port: u16) -> Result<Vec<Vec<u8>>, String> {
         .with_custom_certificate_verifier(Arc::new(Curious(provider)))
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned()).map_err(|fault| fault.to_string())?;
-    let mut session =
-        ClientConnection::new(Arc::new(config), name).map_err(|fault| fault.to_string())?;
+    let mut session = ClientConnection::new(Arc::new(config), name).map_err(|fault| fault.to_string())?;
     let mut socket = connect(host, port).map_err(|fault| format!("`{host}:{port}`: {fault}"))?;
     while session.is_handshaking() {
-        session
-            .complete_io(&mut socket)
-            .map_err(|fault| format!("`{host}:{port}`: {fault}"))?;
+        session.complete_io(&mut socket).map_err(|fault| format!("`{host}:{port}`: {fault}"))?;
     }
     let chain = session.peer_certificates().unwrap_or_default();
-    Ok(chain
-        .iter()
-        .map(|certificate| certificate.to_vec())
-        .collect())
+    Ok(chain.iter().map(|certificate| certificate.to_vec()).collect())
 }
 
 fn connect(host: &str, port: u16) -> std::io::Result<TcpStream> {
@@ -122,12 +112,7 @@ impl ServerCertVerifier for Curious {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -136,12 +121,7 @@ impl ServerCertVerifier for Curious {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            certificate,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -161,18 +141,9 @@ mod tests {
     fn reads_hexadecimal_with_and_without_colons() {
         let plain = Fingerprint::parse(EMPTY).unwrap();
         let pairs: Vec<&str> = (0..32).map(|at| &EMPTY[at * 2..at * 2 + 2]).collect();
-        assert_eq!(
-            Fingerprint::parse(&pairs.join(":").to_uppercase()),
-            Some(plain)
-        );
+        assert_eq!(Fingerprint::parse(&pairs.join(":").to_uppercase()), Some(plain));
         assert!(plain.is_of(b"") && !plain.is_of(b"x"));
-        for text in [
-            "",
-            "e3b0",
-            &EMPTY[1..],
-            &EMPTY.replace('e', "g"),
-            &"é".repeat(32),
-        ] {
+        for text in ["", "e3b0", &EMPTY[1..], &EMPTY.replace('e', "g"), &"é".repeat(32)] {
             assert_eq!(Fingerprint::parse(text), None, "{text}");
         }
     }

@@ -27,16 +27,11 @@ pub struct Address {
 /// It is no address.
 pub fn parse(host: &Host, protocol: &str, path: &str) -> Result<Address, Malformed> {
     let malformed = |why: &str| {
-        let hint =
-            "write a host, such as `es.example.com:9200` or `https://es.example.com:9200/path`";
+        let hint = "write a host, such as `es.example.com:9200` or `https://es.example.com:9200/path`";
         Malformed::new(format!("`{host}` is not an address: {why}"), hint)
     };
     let text = host.0.trim();
-    let whole = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("{protocol}://{text}")
-    };
+    let whole = if text.contains("://") { text.to_owned() } else { format!("{protocol}://{text}") };
     let mut url = Url::parse(&whole).map_err(|fault| malformed(&fault.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(malformed("its scheme is neither `http` nor `https`"));
@@ -45,20 +40,11 @@ pub fn parse(host: &Host, protocol: &str, path: &str) -> Result<Address, Malform
         return Err(malformed("it has a query, which belongs into `parameters`"));
     }
     // The parser drops the port that is the scheme's own, so the text tells whether there was one.
-    let authority = whole
-        .split("://")
-        .nth(1)
-        .and_then(|rest| rest.split('/').next())
-        .unwrap_or_default();
+    let authority = whole.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let host_and_port = authority.rsplit('@').next().unwrap_or_default();
-    let has_port = host_and_port
-        .rsplit(']')
-        .next()
-        .unwrap_or_default()
-        .contains(':');
+    let has_port = host_and_port.rsplit(']').next().unwrap_or_default().contains(':');
     if !has_port {
-        url.set_port(Some(9200))
-            .map_err(|()| malformed("it has no host"))?;
+        url.set_port(Some(9200)).map_err(|()| malformed("it has no host"))?;
     }
     if matches!(url.path(), "" | "/") {
         url.set_path(path);
@@ -138,9 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn url(text: &str) -> String {
-        parse(&Host::from(text), "http", "/es")
-            .map(|address| address.url.to_string())
-            .unwrap()
+        parse(&Host::from(text), "http", "/es").map(|address| address.url.to_string()).unwrap()
     }
 
     #[test]
@@ -151,21 +135,14 @@ mod tests {
             ("es.example.com:9201", "http://es.example.com:9201/es/"),
             ("https://es.example.com", "https://es.example.com:9200/es/"),
             ("https://es.example.com:443", "https://es.example.com/es/"),
-            (
-                "https://es.example.com/own",
-                "https://es.example.com:9200/own/",
-            ),
-            (
-                "https://es.example.com/own/",
-                "https://es.example.com:9200/own/",
-            ),
+            ("https://es.example.com/own", "https://es.example.com:9200/own/"),
+            ("https://es.example.com/own/", "https://es.example.com:9200/own/"),
             ("[::1]", "http://[::1]:9200/es/"),
             ("http://[::1]:9300", "http://[::1]:9300/es/"),
         ] {
             assert_eq!(url(written), meant, "{written}");
         }
-        let plain =
-            parse(&Host::from("es:9200"), "https", "").map(|address| address.url.to_string());
+        let plain = parse(&Host::from("es:9200"), "https", "").map(|address| address.url.to_string());
         assert_eq!(plain.unwrap(), "https://es:9200/");
     }
 
@@ -176,29 +153,14 @@ mod tests {
         assert_eq!(address.url.as_str(), "https://es.example.com:9243/");
         let (user, password) = address.login.unwrap();
         assert_eq!((user.as_str(), password.reveal()), ("elastic", "p@ss"));
-        for shown in [
-            format!("{host:?}"),
-            host.to_string(),
-            serde_json::to_string(&host).unwrap(),
-        ] {
-            assert!(
-                !shown.contains("p%40ss") && shown.contains("es.example.com:9243"),
-                "{shown}"
-            );
+        for shown in [format!("{host:?}"), host.to_string(), serde_json::to_string(&host).unwrap()] {
+            assert!(!shown.contains("p%40ss") && shown.contains("es.example.com:9243"), "{shown}");
         }
     }
 
     #[test]
     fn what_is_no_address_is_refused_without_showing_secrets() {
-        for text in [
-            "",
-            "ftp://es",
-            "http://",
-            "es:port",
-            "http://es/?pretty=true",
-            "a b",
-            "http://u:secret@:1",
-        ] {
+        for text in ["", "ftp://es", "http://", "es:port", "http://es/?pretty=true", "a b", "http://u:secret@:1"] {
             let fault = parse(&Host::from(text), "http", "").err().unwrap();
             assert!(!fault.message().contains("secret"), "{text}");
         }

@@ -67,18 +67,10 @@ pub fn advice(status: u16, told: &Item) -> &'static str {
         (_, "cluster_block_exception") => {
             "the index is blocked, as when disks are full: free space, then remove the block"
         }
-        (_, "validation_exception") => {
-            "the cluster has no room for another index: check `cluster.max_shards_per_node`"
-        }
-        (401, _) => {
-            "the credentials are wrong or have expired: check `api_key`, or `username` and `password`"
-        }
-        (403, _) => {
-            "the credentials lack a privilege: give them `create_doc` and `auto_configure` on the data stream"
-        }
-        (404, _) => {
-            "there is no such index, and it may not be made: run `trailship setup`, check `index` and `path`"
-        }
+        (_, "validation_exception") => "the cluster has no room for another index: check `cluster.max_shards_per_node`",
+        (401, _) => "the credentials are wrong or have expired: check `api_key`, or `username` and `password`",
+        (403, _) => "the credentials lack a privilege: give them `create_doc` and `auto_configure` on the data stream",
+        (404, _) => "there is no such index, and it may not be made: run `trailship setup`, check `index` and `path`",
         (407, _) => "the proxy wants credentials: put them into `proxy_url`",
         _ => {
             "the request itself is refused: check `hosts`, `path`, `parameters`, `headers` and `pipeline` with `trailship test output`"
@@ -106,45 +98,20 @@ struct Row {
 }
 
 const fn rows(from: u16, to: u16, item: ItemFate, request: RequestFate) -> Row {
-    Row {
-        from,
-        to,
-        item,
-        request,
-    }
+    Row { from, to, item, request }
 }
 
 /// The first row that fits counts.
 const TABLE: &[Row] = &[
-    rows(
-        200,
-        299,
-        ItemFate::Done(Outcome::Indexed),
-        RequestFate::Read,
-    ),
-    rows(
-        400,
-        400,
-        ItemFate::Park("mapping-refused"),
-        RequestFate::Isolate,
-    ),
+    rows(200, 299, ItemFate::Done(Outcome::Indexed), RequestFate::Read),
+    rows(400, 400, ItemFate::Park("mapping-refused"), RequestFate::Isolate),
     rows(401, 401, ItemFate::Hold, RequestFate::Hold),
     rows(403, 404, ItemFate::Hold, RequestFate::Hold),
     rows(408, 408, ItemFate::Again, RequestFate::Again),
-    rows(
-        409,
-        409,
-        ItemFate::Done(Outcome::Duplicate),
-        RequestFate::Again,
-    ),
+    rows(409, 409, ItemFate::Done(Outcome::Duplicate), RequestFate::Again),
     rows(413, 413, ItemFate::Park("too-large"), RequestFate::Split),
     rows(429, 429, ItemFate::Busy, RequestFate::Busy),
-    rows(
-        400,
-        499,
-        ItemFate::Park("document-refused"),
-        RequestFate::Hold,
-    ),
+    rows(400, 499, ItemFate::Park("document-refused"), RequestFate::Hold),
     rows(502, 502, ItemFate::Again, RequestFate::NodeDown),
     rows(503, 503, ItemFate::Busy, RequestFate::NodeDown),
     rows(504, 504, ItemFate::Busy, RequestFate::NodeDown),
@@ -155,10 +122,7 @@ const TABLE: &[Row] = &[
 
 fn row(status: u16) -> &'static Row {
     const NO_STATUS: Row = rows(0, u16::MAX, ItemFate::Again, RequestFate::Again);
-    TABLE
-        .iter()
-        .find(|row| (row.from..=row.to).contains(&status))
-        .unwrap_or(&NO_STATUS)
+    TABLE.iter().find(|row| (row.from..=row.to).contains(&status)).unwrap_or(&NO_STATUS)
 }
 
 #[cfg(test)]
@@ -166,11 +130,7 @@ mod tests {
     use super::*;
 
     fn of(status: u16, kind: &str) -> ItemFate {
-        item(&Item {
-            status,
-            kind: kind.into(),
-            ..Item::default()
-        })
+        item(&Item { status, kind: kind.into(), ..Item::default() })
     }
 
     /// Search servers: bulk item outcomes, and whole-request outcomes.
@@ -179,11 +139,7 @@ mod tests {
         for (status, kind, fate) in [
             (200, "", ItemFate::Done(Outcome::Indexed)),
             (201, "", ItemFate::Done(Outcome::Indexed)),
-            (
-                409,
-                "version_conflict_engine_exception",
-                ItemFate::Done(Outcome::Duplicate),
-            ),
+            (409, "version_conflict_engine_exception", ItemFate::Done(Outcome::Duplicate)),
             (429, "es_rejected_execution_exception", ItemFate::Busy),
             (429, "circuit_breaking_exception", ItemFate::Busy),
             (429, "cluster_block_exception", ItemFate::Busy),
@@ -191,21 +147,9 @@ mod tests {
             (502, "", ItemFate::Again),
             (503, "unavailable_shards_exception", ItemFate::Busy),
             (504, "", ItemFate::Busy),
-            (
-                400,
-                "document_parsing_exception",
-                ItemFate::Park("mapping-refused"),
-            ),
-            (
-                400,
-                "mapper_parsing_exception",
-                ItemFate::Park("mapping-refused"),
-            ),
-            (
-                400,
-                "illegal_argument_exception",
-                ItemFate::Park("mapping-refused"),
-            ),
+            (400, "document_parsing_exception", ItemFate::Park("mapping-refused")),
+            (400, "mapper_parsing_exception", ItemFate::Park("mapping-refused")),
+            (400, "illegal_argument_exception", ItemFate::Park("mapping-refused")),
             (400, "validation_exception", ItemFate::Hold),
             (400, "index_closed_exception", ItemFate::Hold),
             (400, "invalid_index_name_exception", ItemFate::Hold),
@@ -244,11 +188,7 @@ mod tests {
 
     #[test]
     fn the_failure_store_parks() {
-        let stored = Item {
-            status: 201,
-            in_failure_store: true,
-            ..Item::default()
-        };
+        let stored = Item { status: 201, in_failure_store: true, ..Item::default() };
         assert_eq!(item(&stored), ItemFate::Done(Outcome::Parked));
     }
 
@@ -267,10 +207,7 @@ mod tests {
     fn no_status_gives_a_record_up() {
         for status in 0..=u16::MAX {
             let parked_or_done = matches!(of(status, ""), ItemFate::Park(_) | ItemFate::Done(_));
-            assert!(
-                !parked_or_done || (200..300).contains(&status) || (400..500).contains(&status),
-                "{status}"
-            );
+            assert!(!parked_or_done || (200..300).contains(&status) || (400..500).contains(&status), "{status}");
         }
     }
 }

@@ -27,10 +27,7 @@ impl Limit {
     /// Allows `most` requests (at least one) at the start and never more.
     pub fn new(most: usize) -> Limit {
         let most = most.clamp(1, Semaphore::MAX_PERMITS);
-        Limit {
-            free: Arc::new(Semaphore::new(most)),
-            controller: Mutex::new(Controller::new(most)),
-        }
+        Limit { free: Arc::new(Semaphore::new(most)), controller: Mutex::new(Controller::new(most)) }
     }
 
     /// Waits for the right to one request.
@@ -38,11 +35,7 @@ impl Limit {
         // The semaphore is never closed; were it so, requests would go out without a limit rather than not at all.
         let held = Arc::clone(&self.free).acquire_owned().await.ok();
         let epoch = self.controller().epoch;
-        Permit {
-            limit: self,
-            held,
-            epoch,
-        }
+        Permit { limit: self, held, epoch }
     }
 
     /// Requests allowed at a time now.
@@ -51,9 +44,7 @@ impl Limit {
     }
 
     fn controller(&self) -> MutexGuard<'_, Controller> {
-        self.controller
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.controller.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,13 +88,7 @@ struct Controller {
 
 impl Controller {
     fn new(most: usize) -> Controller {
-        Controller {
-            most,
-            allowed: most,
-            surplus: 0,
-            good_in_a_row: 0,
-            epoch: 0,
-        }
+        Controller { most, allowed: most, surplus: 0, good_in_a_row: 0, epoch: 0 }
     }
 
     /// True when one more permit is to be made.
@@ -177,10 +162,7 @@ mod tests {
         controller.overloaded(0);
         assert_eq!(controller.allowed, 4);
         controller.overloaded(0);
-        assert_eq!(
-            controller.allowed, 4,
-            "the same overload, seen by an older request"
-        );
+        assert_eq!(controller.allowed, 4, "the same overload, seen by an older request");
         controller.overloaded(1);
         assert_eq!(controller.allowed, 2);
         let mut steps = Vec::new();
@@ -198,10 +180,7 @@ mod tests {
         (0..3).for_each(|_| assert!(!controller.good()));
         controller.overloaded(0);
         controller.good();
-        assert_eq!(
-            controller.allowed, 4,
-            "three good, a bad, a good: no full round"
-        );
+        assert_eq!(controller.allowed, 4, "three good, a bad, a good: no full round");
     }
 
     #[test]
@@ -227,30 +206,17 @@ mod tests {
     #[tokio::test]
     async fn requests_under_way_finish_before_new_ones_begin() {
         let limit = Limit::new(4);
-        let (a, b, c, d) = tokio::join!(
-            limit.acquire(),
-            limit.acquire(),
-            limit.acquire(),
-            limit.acquire()
-        );
+        let (a, b, c, d) = tokio::join!(limit.acquire(), limit.acquire(), limit.acquire(), limit.acquire());
         a.overloaded();
         assert_eq!(limit.allowed(), 2);
-        assert_eq!(
-            limit.free.available_permits(),
-            0,
-            "three are under way, two are allowed"
-        );
+        assert_eq!(limit.free.available_permits(), 0, "three are under way, two are allowed");
         // The same overload: one of the two too many is gone, b is the other.
         b.overloaded();
         assert_eq!((limit.allowed(), limit.free.available_permits()), (2, 0));
         c.good();
         assert_eq!(limit.free.available_permits(), 1);
         d.good();
-        assert_eq!(
-            (limit.allowed(), limit.free.available_permits()),
-            (3, 3),
-            "a full round of two"
-        );
+        assert_eq!((limit.allowed(), limit.free.available_permits()), (3, 3), "a full round of two");
     }
 
     proptest! {

@@ -49,11 +49,8 @@ impl Elasticsearch {
     /// # Errors
     /// Certificates or proxy of the settings cannot be used.
     pub fn new(settings: Arc<Settings>, parking: Arc<Parking>) -> Result<Elasticsearch, String> {
-        let nodes: Result<Vec<Node>, String> = settings
-            .nodes
-            .iter()
-            .map(|url| Node::new(url.clone(), Arc::clone(&settings)))
-            .collect();
+        let nodes: Result<Vec<Node>, String> =
+            settings.nodes.iter().map(|url| Node::new(url.clone(), Arc::clone(&settings))).collect();
         let sender = Sender::new(nodes?, &settings, parking);
         Ok(Elasticsearch { settings, sender })
     }

@@ -54,17 +54,8 @@ enum Choice {
 impl Nodes {
     /// `spread` gives each node its share; otherwise the first that works gets all. Nodes rest as `rest` says.
     pub fn new(nodes: Vec<Node>, spread: bool, rest: Backoff) -> Nodes {
-        let health = Health {
-            all: vec![NodeHealth::default(); nodes.len()],
-            next: 0,
-        };
-        Nodes {
-            nodes,
-            health: Mutex::new(health),
-            changed: Notify::new(),
-            rest,
-            spread,
-        }
+        let health = Health { all: vec![NodeHealth::default(); nodes.len()], next: 0 };
+        Nodes { nodes, health: Mutex::new(health), changed: Notify::new(), rest, spread }
     }
 
     /// Waits for a node that seems to work.
@@ -88,13 +79,7 @@ impl Nodes {
 
     async fn probe(&self, index: usize) {
         let turn = Probe { nodes: self, index };
-        let question = Request {
-            method: Method::Get,
-            path: "",
-            query: &[],
-            body: Content::None,
-            timeout: PROBE,
-        };
+        let question = Request { method: Method::Get, path: "", query: &[], body: Content::None, timeout: PROBE };
         let Some(node) = self.nodes.get(index) else {
             return;
         };
@@ -108,9 +93,7 @@ impl Nodes {
     fn choose(&self, now: Instant) -> Choice {
         let mut health = self.lock();
         let number = health.all.len();
-        let is_due = |node: &NodeHealth| {
-            !node.probing && node.resting_until.is_some_and(|until| until <= now)
-        };
+        let is_due = |node: &NodeHealth| !node.probing && node.resting_until.is_some_and(|until| until <= now);
         if let Some(due) = health.all.iter().position(is_due) {
             if let Some(node) = health.all.get_mut(due) {
                 node.probing = true;
@@ -120,18 +103,9 @@ impl Nodes {
         let first = if self.spread { health.next } else { 0 };
         let awake = (first..first + number)
             .map(|index| index % number)
-            .filter(|index| {
-                health
-                    .all
-                    .get(*index)
-                    .is_some_and(|node| node.resting_until.is_none())
-            });
+            .filter(|index| health.all.get(*index).is_some_and(|node| node.resting_until.is_none()));
         let load = |index: &usize| health.all.get(*index).map_or(0, |node| node.busy);
-        let chosen = if self.spread {
-            awake.min_by_key(load)
-        } else {
-            awake.min()
-        };
+        let chosen = if self.spread { awake.min_by_key(load) } else { awake.min() };
         let Some(index) = chosen else {
             let resting = health.all.iter().filter(|node| !node.probing);
             return Choice::Wait(resting.filter_map(|node| node.resting_until).min());
@@ -191,8 +165,7 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.nodes
-            .with(self.index, |node| node.busy = node.busy.saturating_sub(1));
+        self.nodes.with(self.index, |node| node.busy = node.busy.saturating_sub(1));
         self.nodes.changed.notify_waiters();
     }
 }
@@ -220,16 +193,10 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn nodes(number: usize, spread: bool) -> Nodes {
-        let config = ElasticsearchConfig {
-            hosts: vec!["localhost:1".into(); number],
-            ..ElasticsearchConfig::default()
-        };
+        let config =
+            ElasticsearchConfig { hosts: vec!["localhost:1".into(); number], ..ElasticsearchConfig::default() };
         let settings = Arc::new(config.settle("default").unwrap());
-        let nodes = settings
-            .nodes
-            .iter()
-            .map(|url| Node::new(url.clone(), Arc::clone(&settings)).unwrap())
-            .collect();
+        let nodes = settings.nodes.iter().map(|url| Node::new(url.clone(), Arc::clone(&settings)).unwrap()).collect();
         Nodes::new(nodes, spread, Backoff::new(SECOND, 60 * SECOND))
     }
 
@@ -274,31 +241,18 @@ mod tests {
         two.failed();
         let mut rests = Vec::new();
         for _ in 0..8 {
-            let Choice::Wait(Some(until)) = nodes.choose(Instant::now()) else {
-                panic!("no wait")
-            };
+            let Choice::Wait(Some(until)) = nodes.choose(Instant::now()) else { panic!("no wait") };
             rests.push(until - Instant::now());
             tokio::time::advance(until - Instant::now()).await;
-            let Choice::Probe(index) = nodes.choose(Instant::now()) else {
-                panic!("no probe")
-            };
-            let probe = Probe {
-                nodes: &nodes,
-                index,
-            };
-            assert!(
-                matches!(nodes.choose(Instant::now()), Choice::Wait(None)),
-                "others wait for the probe"
-            );
+            let Choice::Probe(index) = nodes.choose(Instant::now()) else { panic!("no probe") };
+            let probe = Probe { nodes: &nodes, index };
+            assert!(matches!(nodes.choose(Instant::now()), Choice::Wait(None)), "others wait for the probe");
             nodes.set_aside(index);
             drop(probe);
         }
         let doubled = [1, 2, 4, 8, 16, 32, 60, 60].map(|seconds| seconds * SECOND);
         for (rest, full) in rests.iter().zip(doubled) {
-            assert!(
-                *rest >= full / 2 && *rest <= full,
-                "{rest:?} is not half to all of {full:?}"
-            );
+            assert!(*rest >= full / 2 && *rest <= full, "{rest:?} is not half to all of {full:?}");
         }
     }
 
@@ -307,13 +261,8 @@ mod tests {
         let nodes = nodes(1, true);
         send(&nodes).failed();
         tokio::time::advance(SECOND).await;
-        let Choice::Probe(index) = nodes.choose(Instant::now()) else {
-            panic!("no probe")
-        };
-        drop(Probe {
-            nodes: &nodes,
-            index,
-        });
+        let Choice::Probe(index) = nodes.choose(Instant::now()) else { panic!("no probe") };
+        drop(Probe { nodes: &nodes, index });
         assert!(matches!(nodes.choose(Instant::now()), Choice::Probe(0)));
     }
 

@@ -24,14 +24,7 @@ pub struct Parcel {
 impl Parcel {
     /// Due at once.
     pub fn new(body: Body, segments: Segments) -> Parcel {
-        Parcel {
-            body,
-            segments,
-            failures: 0,
-            breaks: 0,
-            due: Instant::now(),
-            suspicion: None,
-        }
+        Parcel { body, segments, failures: 0, breaks: 0, due: Instant::now(), suspicion: None }
     }
 
     /// Not to be sent before a pause that grows with the failures.
@@ -46,12 +39,7 @@ impl Parcel {
     /// # Errors
     /// Body and lengths do not agree.
     pub async fn halve(self, level: u8) -> Result<Vec<Parcel>, Unsound> {
-        let Parcel {
-            body,
-            mut segments,
-            suspicion,
-            ..
-        } = self;
+        let Parcel { body, mut segments, suspicion, .. } = self;
         let (front, back) = blocking(move || {
             let items = body.plain_items()?;
             let (front, back) = items.split_at(middle(&body));
@@ -59,10 +47,7 @@ impl Parcel {
         })
         .await?;
         let taken = segments.take_front(front.records() as u64);
-        let piece = |body, segments| Parcel {
-            suspicion,
-            ..Parcel::new(body, segments)
-        };
+        let piece = |body, segments| Parcel { suspicion, ..Parcel::new(body, segments) };
         Ok(vec![piece(front, taken), piece(back, segments)])
     }
 }
@@ -110,9 +95,7 @@ fn middle(body: &Body) -> usize {
 }
 
 /// Runs what takes CPU off the async threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Unsound> + Send + 'static,
-) -> Result<T, Unsound> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Unsound> + Send + 'static) -> Result<T, Unsound> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(fault) => Err(Unsound::Cut(fault.to_string())),
@@ -134,11 +117,7 @@ mod tests {
             (vec![5], 1),
             (vec![], 0),
         ] {
-            let body = Body {
-                wire: Bytes::new(),
-                gzip: false,
-                items: items.clone(),
-            };
+            let body = Body { wire: Bytes::new(), gzip: false, items: items.clone() };
             assert_eq!(middle(&body), at, "{items:?}");
         }
     }

@@ -36,10 +36,7 @@ pub struct Report {
 /// # Errors
 /// As [`Parking::park`].
 pub fn park(parking: &Parking, letters: &[Letter]) -> std::io::Result<()> {
-    let read: Vec<(Option<String>, &[u8])> = letters
-        .iter()
-        .map(|letter| id_and_document(&letter.item))
-        .collect();
+    let read: Vec<(Option<String>, &[u8])> = letters.iter().map(|letter| id_and_document(&letter.item)).collect();
     let parked: Vec<Parked<'_>> = letters
         .iter()
         .zip(&read)
@@ -57,19 +54,11 @@ pub fn park(parking: &Parking, letters: &[Letter]) -> std::io::Result<()> {
 }
 
 /// Keys of faults of the whole request, which one good answer ends.
-const OF_REQUESTS: [Key; 4] = [
-    ("overloaded", 0),
-    ("held", 0),
-    ("unreadable", 0),
-    ("failing", 0),
-];
+const OF_REQUESTS: [Key; 4] = [("overloaded", 0), ("held", 0), ("unreadable", 0), ("failing", 0)];
 
 impl Report {
     pub fn new(path: &str) -> Report {
-        Report {
-            api: format!("POST /{path}"),
-            repeats: Repeats::default(),
-        }
+        Report { api: format!("POST /{path}"), repeats: Repeats::default() }
     }
 
     /// No whole answer from a node.
@@ -100,11 +89,7 @@ impl Report {
 
     /// 429 or a fault of the server for a whole request.
     pub fn again(&self, status: u16, told: &Item) {
-        let code = if status == 429 {
-            "overloaded"
-        } else {
-            "failing"
-        };
+        let code = if status == 429 { "overloaded" } else { "failing" };
         if let Some(due) = self.repeats.occurred((code, 0)) {
             tracing::warn!(api = self.api, status, code = told.kind, reason = told.reason, times = due.times, lasting = ?due.lasted, "bulk request refused for now; sent again");
         }
@@ -227,9 +212,7 @@ fn id_and_document(item: &Bytes) -> (Option<String>, &[u8]) {
     let end = memchr::memchr(b'\n', item).unwrap_or(item.len());
     let (action, rest) = item.split_at(end);
     let document = rest.trim_ascii();
-    let id = serde_json::from_slice::<Action>(action)
-        .ok()
-        .map(|action| action.create.id);
+    let id = serde_json::from_slice::<Action>(action).ok().map(|action| action.create.id);
     (id, document)
 }
 
@@ -243,9 +226,7 @@ fn offset(document: &[u8]) -> Option<u64> {
     struct Log {
         offset: u64,
     }
-    serde_json::from_slice::<Document>(document)
-        .ok()
-        .map(|document| document.log.offset)
+    serde_json::from_slice::<Document>(document).ok().map(|document| document.log.offset)
 }
 
 #[cfg(test)]
@@ -254,15 +235,11 @@ mod tests {
 
     #[test]
     fn id_document_and_offset_are_found() {
-        let item = Bytes::from(
-            "{\"create\":{\"_id\":\"a\\\"b\"}}\n{\"log\":{\"level\":\"x\",\"offset\":42},\"z\":1}\n",
-        );
+        let item =
+            Bytes::from("{\"create\":{\"_id\":\"a\\\"b\"}}\n{\"log\":{\"level\":\"x\",\"offset\":42},\"z\":1}\n");
         let (id, document) = id_and_document(&item);
         assert_eq!(id.as_deref(), Some("a\"b"));
-        assert_eq!(
-            document,
-            b"{\"log\":{\"level\":\"x\",\"offset\":42},\"z\":1}"
-        );
+        assert_eq!(document, b"{\"log\":{\"level\":\"x\",\"offset\":42},\"z\":1}");
         assert_eq!(offset(document), Some(42));
     }
 

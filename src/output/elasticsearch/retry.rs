@@ -55,12 +55,7 @@ const BLIND_HALVINGS: u8 = 2;
 impl Sender {
     pub fn new(nodes: Vec<Node>, settings: &Settings, parking: Arc<Parking>) -> Sender {
         let mut query = vec![("filter_path".to_owned(), answer::FILTER_PATH.to_owned())];
-        query.extend(
-            settings
-                .pipeline
-                .iter()
-                .map(|name| ("pipeline".to_owned(), name.clone())),
-        );
+        query.extend(settings.pipeline.iter().map(|name| ("pipeline".to_owned(), name.clone())));
         query.extend(settings.parameters.iter().cloned());
         let path = format!("{}/_bulk", settings.stream);
         Sender {
@@ -86,11 +81,7 @@ impl Sender {
     /// Returns when every record of the bulk has an outcome.
     pub async fn deliver(&self, bulk: Bulk) {
         let _charge = bulk.charge;
-        let body = Body {
-            wire: bulk.body.into(),
-            gzip: bulk.gzip,
-            items: bulk.items,
-        };
+        let body = Body { wire: bulk.body.into(), gzip: bulk.gzip, items: bulk.items };
         let segments = Segments::new(bulk.segments);
         if segments.open() != body.records() as u64 {
             tracing::error!(
@@ -125,10 +116,7 @@ impl Sender {
             method: Method::Post,
             path: &self.path,
             query: &self.query,
-            body: Content::Lines {
-                bytes: parcel.body.wire.clone(),
-                gzip: parcel.body.gzip,
-            },
+            body: Content::Lines { bytes: parcel.body.wire.clone(), gzip: parcel.body.gzip },
             timeout: self.timeout,
         };
         let sent = turn.node().send(request).await;
@@ -176,24 +164,18 @@ impl Sender {
             }
             RequestFate::Busy => {
                 turn.worked();
-                self.report
-                    .again(reply.status, &answer::error_of(&reply.body));
+                self.report.again(reply.status, &answer::error_of(&reply.body));
                 permit.overloaded();
                 self.relieve(parcel).await
             }
             RequestFate::Again => {
                 turn.worked();
-                self.report
-                    .again(reply.status, &answer::error_of(&reply.body));
+                self.report.again(reply.status, &answer::error_of(&reply.body));
                 Ok(vec![parcel.later(self.backoff)])
             }
             RequestFate::Hold => {
                 turn.worked();
-                self.report.held(
-                    reply.status,
-                    &answer::error_of(&reply.body),
-                    parcel.body.records(),
-                );
+                self.report.held(reply.status, &answer::error_of(&reply.body), parcel.body.records());
                 Ok(vec![parcel.later(self.backoff)])
             }
             RequestFate::Split => {
@@ -210,20 +192,12 @@ impl Sender {
     }
 
     /// Settles what the answer tells of each item; answers what is still open.
-    async fn read(
-        &self,
-        mut parcel: Parcel,
-        reply: &Reply,
-        permit: Permit<'_>,
-    ) -> Result<Vec<Parcel>, Unsound> {
+    async fn read(&self, mut parcel: Parcel, reply: &Reply, permit: Permit<'_>) -> Result<Vec<Parcel>, Unsound> {
         let records = parcel.body.records();
         let told = match Answer::read(&reply.body) {
             Ok(told) if told.count == records => told,
             Ok(told) => {
-                self.report.unreadable(&format!(
-                    "it tells of {} items, {records} were sent",
-                    told.count
-                ));
+                self.report.unreadable(&format!("it tells of {} items, {records} were sent", told.count));
                 return Ok(vec![parcel.later(self.backoff)]);
             }
             Err(fault) => {
@@ -245,25 +219,12 @@ impl Sender {
             permit.good();
         }
         self.report.read(&told.notable, &fates);
-        let in_failure_store = told
-            .notable
-            .iter()
-            .filter(|(_, item)| item.in_failure_store)
-            .count();
+        let in_failure_store = told.notable.iter().filter(|(_, item)| item.in_failure_store).count();
         if in_failure_store > 0 {
-            self.parking
-                .count_elsewhere("failure-store", in_failure_store as u64);
+            self.parking.count_elsewhere("failure-store", in_failure_store as u64);
         }
-        let done: Vec<Option<Outcome>> = fates
-            .iter()
-            .map(|fate| {
-                if let ItemFate::Done(outcome) = fate {
-                    Some(*outcome)
-                } else {
-                    None
-                }
-            })
-            .collect();
+        let done: Vec<Option<Outcome>> =
+            fates.iter().map(|fate| if let ItemFate::Done(outcome) = fate { Some(*outcome) } else { None }).collect();
         parcel.segments.settle(&done);
         let is_open = |fate: &ItemFate| !matches!(fate, ItemFate::Done(_));
         if !fates.iter().any(is_open) {
@@ -279,20 +240,12 @@ impl Sender {
         fates: &[ItemFate],
         notable: &[(usize, Item)],
     ) -> Result<Vec<Parcel>, Unsound> {
-        let Parcel {
-            body,
-            mut segments,
-            failures,
-            ..
-        } = parcel;
+        let Parcel { body, mut segments, failures, .. } = parcel;
         let items = parcel::plain_items(body).await?;
         let mut letters = Vec::new();
         let mut outcomes = Vec::new();
         let mut rest = Vec::new();
-        let open = fates
-            .iter()
-            .enumerate()
-            .filter(|(_, fate)| !matches!(fate, ItemFate::Done(_)));
+        let open = fates.iter().enumerate().filter(|(_, fate)| !matches!(fate, ItemFate::Done(_)));
         // The segments hold only what is open by now, so that both run in step.
         for ((position, fate), source) in open.zip(segments.sources()) {
             let Some(item) = items.get(position) else {
@@ -303,19 +256,9 @@ impl Sender {
                 rest.push(item.clone());
                 continue;
             };
-            let told = notable
-                .binary_search_by_key(&position, |(at, _)| *at)
-                .ok()
-                .and_then(|at| notable.get(at));
-            let (status, reason) =
-                told.map_or((0, String::new()), |(_, item)| (item.status, reason(item)));
-            letters.push(Letter {
-                code,
-                status,
-                reason,
-                source: Arc::clone(source),
-                item: item.clone(),
-            });
+            let told = notable.binary_search_by_key(&position, |(at, _)| *at).ok().and_then(|at| notable.get(at));
+            let (status, reason) = told.map_or((0, String::new()), |(_, item)| (item.status, reason(item)));
+            letters.push(Letter { code, status, reason, source: Arc::clone(source), item: item.clone() });
             outcomes.push(Some(Outcome::Parked));
         }
         self.park(letters).await;
@@ -323,17 +266,10 @@ impl Sender {
         if rest.is_empty() {
             return Ok(Vec::new());
         }
-        let failures = if rest.len() < fates.len() {
-            0
-        } else {
-            failures
-        };
+        let failures = if rest.len() < fates.len() { 0 } else { failures };
         let level = self.level;
         let body = parcel::packed(rest, level).await?;
-        let parcel = Parcel {
-            failures,
-            ..Parcel::new(body, segments)
-        };
+        let parcel = Parcel { failures, ..Parcel::new(body, segments) };
         if fates.contains(&ItemFate::Busy) {
             return self.relieve(parcel).await;
         }
@@ -347,37 +283,23 @@ impl Sender {
             self.ceiling.refused(bytes);
             return parcel.halve(self.level).await;
         }
-        let reason =
-            format!("a request with this record alone, {bytes} bytes, was refused as too large");
-        self.park_whole(parcel, "too-large", reply.status, &reason)
-            .await
+        let reason = format!("a request with this record alone, {bytes} bytes, was refused as too large");
+        self.park_whole(parcel, "too-large", reply.status, &reason).await
     }
 
     async fn isolate(&self, mut parcel: Parcel, reply: &Reply) -> Result<Vec<Parcel>, Unsound> {
         let accepted = self.accepted.load(Relaxed);
-        let suspicion = parcel.suspicion.unwrap_or(Suspicion {
-            accepted,
-            halvings: 0,
-        });
+        let suspicion = parcel.suspicion.unwrap_or(Suspicion { accepted, halvings: 0 });
         parcel.suspicion = Some(suspicion);
         let settings_work = accepted > suspicion.accepted;
         let told = answer::error_of(&reply.body);
         if parcel.body.records() == 1 && settings_work {
-            let reason = format!(
-                "a request with this record alone was refused: {}",
-                reason(&told)
-            );
-            return self
-                .park_whole(parcel, "request-refused", reply.status, &reason)
-                .await;
+            let reason = format!("a request with this record alone was refused: {}", reason(&told));
+            return self.park_whole(parcel, "request-refused", reply.status, &reason).await;
         }
-        let may_halve =
-            parcel.body.records() > 1 && (settings_work || suspicion.halvings < BLIND_HALVINGS);
+        let may_halve = parcel.body.records() > 1 && (settings_work || suspicion.halvings < BLIND_HALVINGS);
         if may_halve {
-            parcel.suspicion = Some(Suspicion {
-                halvings: suspicion.halvings.saturating_add(1),
-                ..suspicion
-            });
+            parcel.suspicion = Some(Suspicion { halvings: suspicion.halvings.saturating_add(1), ..suspicion });
             return parcel.halve(self.level).await;
         }
         self.report.held(reply.status, &told, parcel.body.records());
@@ -391,20 +313,12 @@ impl Sender {
         status: u16,
         reason: &str,
     ) -> Result<Vec<Parcel>, Unsound> {
-        let Parcel {
-            body, mut segments, ..
-        } = parcel;
+        let Parcel { body, mut segments, .. } = parcel;
         let items = parcel::plain_items(body).await?;
         let outcomes = vec![Some(Outcome::Parked); items.len()];
         let mut letters = Vec::new();
         for (item, source) in items.into_iter().zip(segments.sources()) {
-            letters.push(Letter {
-                code,
-                status,
-                reason: reason.to_owned(),
-                source: Arc::clone(source),
-                item,
-            });
+            letters.push(Letter { code, status, reason: reason.to_owned(), source: Arc::clone(source), item });
         }
         self.park(letters).await;
         segments.settle(&outcomes);
@@ -432,11 +346,7 @@ impl Sender {
     async fn relieve(&self, parcel: Parcel) -> Result<Vec<Parcel>, Unsound> {
         let parcel = parcel.later(self.backoff);
         let bytes = parcel.body.plain_bytes();
-        let enough = if bytes > SMALL {
-            REFUSALS
-        } else {
-            2 * REFUSALS
-        };
+        let enough = if bytes > SMALL { REFUSALS } else { 2 * REFUSALS };
         if parcel.body.records() < 2 || parcel.failures < enough {
             return Ok(vec![parcel]);
         }

@@ -8,12 +8,8 @@ use super::settings::{Login, Proxy, Settings};
 use bytes::Bytes;
 use elasticsearch::auth::{ClientCertificate, Credentials};
 use elasticsearch::cert::{Certificate, CertificateValidation};
-use elasticsearch::http::headers::{
-    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT,
-};
-use elasticsearch::http::transport::{
-    BuildError, SingleNodeConnectionPool, Transport, TransportBuilder,
-};
+use elasticsearch::http::headers::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use elasticsearch::http::transport::{BuildError, SingleNodeConnectionPool, Transport, TransportBuilder};
 use elasticsearch::http::{Method, Url};
 use std::error::Error;
 use std::sync::Arc;
@@ -80,11 +76,7 @@ impl Node {
             let built = build(&url, &settings, None).map_err(|fault| fault.to_string())?;
             transport.set(built).map_err(|fault| fault.to_string())?;
         }
-        Ok(Node {
-            url,
-            settings,
-            transport,
-        })
+        Ok(Node { url, settings, transport })
     }
 
     /// The address, which holds no credentials.
@@ -106,60 +98,31 @@ impl Node {
     }
 
     async fn exchange(&self, request: Request<'_>) -> Result<Reply, SendFault> {
-        let transport = self
-            .transport
-            .get_or_try_init(|| self.build_trusting())
-            .await?;
+        let transport = self.transport.get_or_try_init(|| self.build_trusting()).await?;
         let (headers, body) = headers_and_body(request.body);
         let query = (!request.query.is_empty()).then_some(request.query);
         let response = transport
-            .send(
-                request.method,
-                request.path,
-                headers,
-                query,
-                body,
-                Some(request.timeout),
-            )
+            .send(request.method, request.path, headers, query, body, Some(request.timeout))
             .await
             .map_err(|fault| explain(&fault, request.timeout))?;
         let status = response.status_code().as_u16();
-        let product = response
-            .headers()
-            .get("x-elastic-product")
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned);
-        let body = response
-            .bytes()
-            .await
-            .map_err(|fault| explain(&fault, request.timeout))?;
-        Ok(Reply {
-            status,
-            product,
-            body,
-        })
+        let product =
+            response.headers().get("x-elastic-product").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let body = response.bytes().await.map_err(|fault| explain(&fault, request.timeout))?;
+        Ok(Reply { status, product, body })
     }
 
     /// A transport that trusts the authority with the configured fingerprint, as the node presents it.
     async fn build_trusting(&self) -> Result<Transport, SendFault> {
         let authority = match &self.settings.tls.fingerprint {
-            Some(wanted) => Some(
-                fingerprint::authority(&self.url, *wanted)
-                    .await
-                    .map_err(SendFault::Tls)?,
-            ),
+            Some(wanted) => Some(fingerprint::authority(&self.url, *wanted).await.map_err(SendFault::Tls)?),
             None => None,
         };
-        build(&self.url, &self.settings, authority)
-            .map_err(|fault| SendFault::Tls(fault.to_string()))
+        build(&self.url, &self.settings, authority).map_err(|fault| SendFault::Tls(fault.to_string()))
     }
 }
 
-fn build(
-    url: &Url,
-    settings: &Settings,
-    authority: Option<Vec<u8>>,
-) -> Result<Transport, BuildError> {
+fn build(url: &Url, settings: &Settings, authority: Option<Vec<u8>>) -> Result<Transport, BuildError> {
     let unusable = |fault: elasticsearch::Error| BuildError::Config(fault.to_string());
     let mut builder = TransportBuilder::new(SingleNodeConnectionPool::new(url.clone()))
         .enable_meta_header(false)
@@ -188,26 +151,17 @@ fn build(
         builder = builder.cert_validation(CertificateValidation::Full(all));
     }
     if let Some(identity) = &tls.identity {
-        builder = builder.auth(Credentials::Certificate(ClientCertificate::Pem(
-            identity.clone(),
-        )));
+        builder = builder.auth(Credentials::Certificate(ClientCertificate::Pem(identity.clone())));
     }
     let transport = builder.build()?;
     // The client certificate is part of the connection by now, so that its place is free for the login.
     match &settings.login {
         Login::None => {}
         Login::Basic { username, password } => {
-            transport.set_auth(Credentials::Basic(
-                username.clone(),
-                password.reveal().to_owned(),
-            ));
+            transport.set_auth(Credentials::Basic(username.clone(), password.reveal().to_owned()));
         }
-        Login::ApiKey { id, key } => {
-            transport.set_auth(Credentials::ApiKey(id.clone(), key.reveal().to_owned()))
-        }
-        Login::EncodedApiKey(key) => {
-            transport.set_auth(Credentials::EncodedApiKey(key.reveal().trim().to_owned()))
-        }
+        Login::ApiKey { id, key } => transport.set_auth(Credentials::ApiKey(id.clone(), key.reveal().to_owned())),
+        Login::EncodedApiKey(key) => transport.set_auth(Credentials::EncodedApiKey(key.reveal().trim().to_owned())),
     }
     Ok(transport)
 }
@@ -220,10 +174,7 @@ fn is_loopback(url: &Url) -> bool {
 
 fn headers_and_body(content: Content) -> (HeaderMap, Option<Bytes>) {
     let mut headers = HeaderMap::new();
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("trailship/", env!("CARGO_PKG_VERSION"))),
-    );
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("trailship/", env!("CARGO_PKG_VERSION"))));
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let (kind, body) = match content {
         Content::None => return (headers, None),
@@ -247,16 +198,12 @@ fn explain(fault: &elasticsearch::Error, timeout: Duration) -> SendFault {
     let mut deepest: &dyn Error = fault;
     let mut connected = true;
     loop {
-        connected &= !deepest
-            .downcast_ref::<reqwest::Error>()
-            .is_some_and(reqwest::Error::is_connect);
+        connected &= !deepest.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_connect);
         if let Some(tls) = deepest.downcast_ref::<rustls::Error>() {
             return SendFault::Tls(tls.to_string());
         }
         // An I/O error made of another error hides it from `source`.
-        let inner = deepest
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
+        let inner = deepest.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         deepest = match (inner, deepest.source()) {
             (Some(inner), _) => inner,
             (None, Some(source)) => source,

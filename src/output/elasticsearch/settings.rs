@@ -65,11 +65,7 @@ impl ElasticsearchConfig {
     pub fn settle(&self, namespace: &str) -> Result<Settings, Vec<Fault>> {
         let mut found = Findings::default();
         let mut login = found.login(self);
-        let protocol = if self.protocol == Protocol::Https {
-            "https"
-        } else {
-            "http"
-        };
+        let protocol = if self.protocol == Protocol::Https { "https" } else { "http" };
         let mut nodes = Vec::new();
         for (number, host) in self.hosts.iter().enumerate() {
             let address = host::parse(host, protocol, &self.path);
@@ -79,10 +75,7 @@ impl ElasticsearchConfig {
             if let Some((username, password)) = address.login {
                 match login {
                     Login::None => login = Login::Basic { username, password },
-                    Login::Basic {
-                        username: ref known,
-                        ..
-                    } if *known == username => {}
+                    Login::Basic { username: ref known, .. } if *known == username => {}
                     _ => found.fault(
                         "hosts",
                         "a host names other credentials than the settings",
@@ -93,17 +86,10 @@ impl ElasticsearchConfig {
             nodes.push(address.url);
         }
         if self.hosts.is_empty() {
-            found.fault(
-                "hosts",
-                "there is no host",
-                "name at least one, such as `https://es.example.com:9200`",
-            );
+            found.fault("hosts", "there is no host", "name at least one, such as `https://es.example.com:9200`");
         }
-        let stream = if self.index.is_empty() {
-            format!("logs-aws.cloudtrail-{namespace}")
-        } else {
-            self.index.clone()
-        };
+        let stream =
+            if self.index.is_empty() { format!("logs-aws.cloudtrail-{namespace}") } else { self.index.clone() };
         found.index(&stream);
         found.ranges(self);
         let settings = Settings {
@@ -117,28 +103,22 @@ impl ElasticsearchConfig {
             pipeline: (!self.pipeline.is_empty()).then(|| self.pipeline.to_lowercase()),
             compression_level: self.compression_level,
             max_bytes: self.bulk_max_bytes.as_usize(),
-            max_records: usize::try_from(self.bulk_max_size)
-                .ok()
-                .filter(|n| *n > 0)
-                .unwrap_or(usize::MAX),
+            max_records: usize::try_from(self.bulk_max_size).ok().filter(|n| *n > 0).unwrap_or(usize::MAX),
             concurrency: self.workers.saturating_mul(self.hosts.len()),
             spread: self.loadbalance,
             timeout: self.timeout.get(),
             backoff: Backoff::new(self.backoff.init.get(), self.backoff.max.get()),
             warnings: Vec::new(),
         };
-        if found.0.is_empty() {
-            Ok(self.with_preset(settings))
-        } else {
-            Err(found.0)
-        }
+        if found.0.is_empty() { Ok(self.with_preset(settings)) } else { Err(found.0) }
     }
 
     /// Filebeat's presets, as far as their keys exist here.
     fn with_preset(&self, mut settings: Settings) -> Settings {
         if !settings.tls.verify {
             settings.warnings.push(
-                "`ssl.verification_mode: none` lets anybody between here and the cluster read and change what is sent".to_owned(),
+                "`ssl.verification_mode: none` lets anybody between here and the cluster read and change what is sent"
+                    .to_owned(),
             );
         }
         let (records, workers) = match self.preset {
@@ -172,25 +152,17 @@ impl Findings {
     }
 
     fn of<T>(&mut self, key: &str, result: Result<T, Malformed>) -> Option<T> {
-        result
-            .map_err(|fault| self.0.push((key.to_owned(), fault)))
-            .ok()
+        result.map_err(|fault| self.0.push((key.to_owned(), fault))).ok()
     }
 
     fn login(&mut self, config: &ElasticsearchConfig) -> Login {
         let key = config.api_key.reveal().trim();
         match (key.is_empty(), config.username.is_empty()) {
             (true, true) if config.password.is_blank() => return Login::None,
-            (true, true) => self.fault(
-                "password",
-                "there is a `password` but no `username`",
-                "give both, or an `api_key`",
-            ),
-            (false, false) => self.fault(
-                "api_key",
-                "`api_key` and `username` exclude each other",
-                "keep one of them",
-            ),
+            (true, true) => {
+                self.fault("password", "there is a `password` but no `username`", "give both, or an `api_key`")
+            }
+            (false, false) => self.fault("api_key", "`api_key` and `username` exclude each other", "keep one of them"),
             (true, false) if config.username.contains(':') => {
                 self.fault(
                     "username",
@@ -199,10 +171,7 @@ impl Findings {
                 );
             }
             (true, false) => {
-                return Login::Basic {
-                    username: config.username.clone(),
-                    password: config.password.clone(),
-                };
+                return Login::Basic { username: config.username.clone(), password: config.password.clone() };
             }
             (false, true) if !key.bytes().all(|byte| byte.is_ascii_graphic()) => {
                 self.fault(
@@ -213,10 +182,7 @@ impl Findings {
             }
             (false, true) => {
                 return match key.split_once(':') {
-                    Some((id, key)) => Login::ApiKey {
-                        id: id.to_owned(),
-                        key: Secret::new(key),
-                    },
+                    Some((id, key)) => Login::ApiKey { id: id.to_owned(), key: Secret::new(key) },
                     None => Login::EncodedApiKey(Secret::new(key)),
                 };
             }
@@ -225,22 +191,12 @@ impl Findings {
     }
 
     fn index(&mut self, name: &str) {
-        let is_allowed = |c: char| {
-            !c.is_uppercase()
-                && !c.is_whitespace()
-                && !c.is_control()
-                && !"\\/*?\"<>|,#:".contains(c)
-        };
-        let is_name = !name.starts_with(['-', '_', '+', '.'])
-            && name.len() <= 255
-            && name.chars().all(is_allowed);
+        let is_allowed =
+            |c: char| !c.is_uppercase() && !c.is_whitespace() && !c.is_control() && !"\\/*?\"<>|,#:".contains(c);
+        let is_name = !name.starts_with(['-', '_', '+', '.']) && name.len() <= 255 && name.chars().all(is_allowed);
         if !is_name {
             let hint = "data stream names are lower-case, without spaces and `\\ / * ? \" < > | , # :`; format strings such as `%{[agent.version]}` are not supported";
-            self.fault(
-                "index",
-                format!("`{name}` is not the name of a data stream"),
-                hint,
-            );
+            self.fault("index", format!("`{name}` is not the name of a data stream"), hint);
         }
     }
 
@@ -261,18 +217,10 @@ impl Findings {
             );
         }
         if !(1..=256).contains(&config.workers) {
-            self.fault(
-                "workers",
-                format!("`{}` is not a number of workers", config.workers),
-                "write 1 to 256",
-            );
+            self.fault("workers", format!("`{}` is not a number of workers", config.workers), "write 1 to 256");
         }
         if config.timeout.is_zero() {
-            self.fault(
-                "timeout",
-                "`timeout` is zero",
-                "write a duration, such as `90s`",
-            );
+            self.fault("timeout", "`timeout` is zero", "write a duration, such as `90s`");
         }
         if config.backoff.init.is_zero() || config.backoff.max < config.backoff.init {
             self.fault(
@@ -285,35 +233,19 @@ impl Findings {
 
     fn proxy(&mut self, config: &ElasticsearchConfig) -> Proxy {
         let Some(url) = &config.proxy_url else {
-            return if config.proxy_disable {
-                Proxy::None
-            } else {
-                Proxy::Environment
-            };
+            return if config.proxy_disable { Proxy::None } else { Proxy::Environment };
         };
         if config.proxy_disable {
-            self.fault(
-                "proxy_disable",
-                "`proxy_disable` and `proxy_url` exclude each other",
-                "keep one of them",
-            );
+            self.fault("proxy_disable", "`proxy_disable` and `proxy_url` exclude each other", "keep one of them");
         }
         if !config.ssl.ca_trusted_fingerprint.is_empty() {
             let hint = "give the authority itself as `ssl.certificate_authorities`";
-            self.fault(
-                "ssl.ca_trusted_fingerprint",
-                "a trusted fingerprint cannot be looked up through a proxy",
-                hint,
-            );
+            self.fault("ssl.ca_trusted_fingerprint", "a trusted fingerprint cannot be looked up through a proxy", hint);
         }
         match Url::parse(url.as_str()) {
             Ok(url) => Proxy::Given(url),
             Err(fault) => {
-                self.fault(
-                    "proxy_url",
-                    format!("`proxy_url` is not a URL: {fault}"),
-                    "write it with scheme and host",
-                );
+                self.fault("proxy_url", format!("`proxy_url` is not a URL: {fault}"), "write it with scheme and host");
                 Proxy::None
             }
         }
@@ -322,10 +254,7 @@ impl Findings {
     fn headers(&mut self, headers: &BTreeMap<String, Secret>) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            match (
-                HeaderName::try_from(name.as_str()),
-                HeaderValue::from_str(value.reveal()),
-            ) {
+            match (HeaderName::try_from(name.as_str()), HeaderValue::from_str(value.reveal())) {
                 (Ok(header), Ok(mut value)) => {
                     value.set_sensitive(true);
                     map.insert(header, value);
@@ -366,27 +295,9 @@ mod tests {
         let nodes: Vec<&str> = settings.nodes.iter().map(Url::as_str).collect();
         assert_eq!(nodes, ["http://localhost:9200/"]);
         assert_eq!(settings.stream, "logs-aws.cloudtrail-default");
-        assert_eq!(
-            (
-                settings.compression_level,
-                settings.max_records,
-                settings.max_bytes
-            ),
-            (1, 5_000, 4 << 20)
-        );
-        assert_eq!(
-            (
-                settings.concurrency,
-                settings.spread,
-                settings.timeout.as_secs()
-            ),
-            (4, true, 90)
-        );
-        assert!(
-            matches!(settings.login, Login::None)
-                && settings.tls.verify
-                && settings.warnings.is_empty()
-        );
+        assert_eq!((settings.compression_level, settings.max_records, settings.max_bytes), (1, 5_000, 4 << 20));
+        assert_eq!((settings.concurrency, settings.spread, settings.timeout.as_secs()), (4, true, 90));
+        assert!(matches!(settings.login, Login::None) && settings.tls.verify && settings.warnings.is_empty());
     }
 
     #[test]
@@ -396,25 +307,17 @@ mod tests {
             matches!(basic.login, Login::Basic { username, password } if username == "u" && password.reveal() == "p")
         );
         let pair = settled(|c| c.api_key = "id:ke:y".into()).unwrap();
-        assert!(
-            matches!(pair.login, Login::ApiKey { id, key } if id == "id" && key.reveal() == "ke:y")
-        );
+        assert!(matches!(pair.login, Login::ApiKey { id, key } if id == "id" && key.reveal() == "ke:y"));
         let encoded = settled(|c| c.api_key = " aWQ6a2V5\n".into()).unwrap();
         assert!(matches!(encoded.login, Login::EncodedApiKey(key) if key.reveal() == "aWQ6a2V5"));
         let in_host = settled(|c| c.hosts = vec![Host::from("https://u:p@es")]).unwrap();
         assert!(matches!(in_host.login, Login::Basic { .. }));
 
-        assert_eq!(
-            faults(|c| (c.username, c.api_key) = ("u".into(), "i:k".into())),
-            ["api_key"]
-        );
+        assert_eq!(faults(|c| (c.username, c.api_key) = ("u".into(), "i:k".into())), ["api_key"]);
         assert_eq!(faults(|c| c.password = "p".into()), ["password"]);
         assert_eq!(faults(|c| c.username = "a:b".into()), ["username"]);
         assert_eq!(faults(|c| c.api_key = "a b".into()), ["api_key"]);
-        assert_eq!(
-            faults(|c| (c.hosts, c.api_key) = (vec![Host::from("http://u:p@es")], "i:k".into())),
-            ["hosts"]
-        );
+        assert_eq!(faults(|c| (c.hosts, c.api_key) = (vec![Host::from("http://u:p@es")], "i:k".into())), ["hosts"]);
     }
 
     #[test]
@@ -429,8 +332,7 @@ mod tests {
             c.backoff.max = Period::from_millis(1);
             c.headers.insert("a b".into(), Secret::new("x"));
             c.ssl.verification_mode = VerificationMode::Certificate;
-            c.ssl.certificate_authorities =
-                vec!["-----BEGIN nothing".into(), "no/such/file.pem".into()];
+            c.ssl.certificate_authorities = vec!["-----BEGIN nothing".into(), "no/such/file.pem".into()];
             c.ssl.ca_trusted_fingerprint = "abc".into();
             c.ssl.certificate = "-----BEGIN ".into();
         });
@@ -479,11 +381,7 @@ mod tests {
             });
             let settings = settings.unwrap();
             assert_eq!(
-                (
-                    settings.max_records,
-                    settings.concurrency,
-                    settings.compression_level
-                ),
+                (settings.max_records, settings.concurrency, settings.compression_level),
                 (records, 2 * workers, 1)
             );
             assert_eq!(settings.warnings.len(), 1);
@@ -495,10 +393,7 @@ mod tests {
     #[test]
     fn a_size_of_zero_or_less_leaves_bulks_to_their_bytes() {
         for size in [0, -1] {
-            assert_eq!(
-                settled(|c| c.bulk_max_size = size).unwrap().max_records,
-                usize::MAX
-            );
+            assert_eq!(settled(|c| c.bulk_max_size = size).unwrap().max_records, usize::MAX);
         }
     }
 }

@@ -36,26 +36,14 @@ async fn test_node(cluster: &Cluster, node: &Node, checks: &mut Vec<Check>) -> b
     let url = node.url();
     checks.push(check("address", Verdict::Ok, format!("`{url}`")));
     if matches!(cluster.settings().proxy, Proxy::Given(_)) {
-        checks.push(check(
-            "proxy",
-            Verdict::Ok,
-            "name and connection are left to the proxy",
-        ));
-    } else if let Err(failed) = reach(
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or(9200),
-        checks,
-    )
-    .await
+        checks.push(check("proxy", Verdict::Ok, "name and connection are left to the proxy"));
+    } else if let Err(failed) =
+        reach(url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(9200), checks).await
     {
         checks.push(failed);
         return false;
     }
-    let step = if url.scheme() == "https" {
-        "TLS and login"
-    } else {
-        "login"
-    };
+    let step = if url.scheme() == "https" { "TLS and login" } else { "login" };
     match cluster.ask_node(node, Method::Get, "", None).await {
         Err(fault) => {
             checks.push(check(step, Verdict::Failed, unanswered(&fault)));
@@ -82,34 +70,14 @@ async fn reach(host: &str, port: u16, checks: &mut Vec<Check>) -> Result<(), Che
             ));
         }
         Err(_) => {
-            return Err(check(
-                "name",
-                Verdict::Failed,
-                format!("no answer from the name server for `{host}`"),
-            ));
+            return Err(check("name", Verdict::Failed, format!("no answer from the name server for `{host}`")));
         }
     };
-    let shown: Vec<String> = addresses
-        .iter()
-        .map(|address| address.ip().to_string())
-        .collect();
-    checks.push(check(
-        "name",
-        Verdict::Ok,
-        format!("`{host}` is {}", shown.join(", ")),
-    ));
-    match tokio::time::timeout(
-        PATIENCE,
-        tokio::net::TcpStream::connect(addresses.as_slice()),
-    )
-    .await
-    {
+    let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    checks.push(check("name", Verdict::Ok, format!("`{host}` is {}", shown.join(", "))));
+    match tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(addresses.as_slice())).await {
         Ok(Ok(_)) => {
-            checks.push(check(
-                "connection",
-                Verdict::Ok,
-                format!("port {port} is open"),
-            ));
+            checks.push(check("connection", Verdict::Ok, format!("port {port} is open")));
             Ok(())
         }
         Ok(Err(fault)) => Err(check(
@@ -117,24 +85,16 @@ async fn reach(host: &str, port: u16, checks: &mut Vec<Check>) -> Result<(), Che
             Verdict::Failed,
             format!("port {port}: {fault}: is the server running, is the port right?"),
         )),
-        Err(_) => Err(check(
-            "connection",
-            Verdict::Failed,
-            format!("port {port}: no answer: is there a firewall?"),
-        )),
+        Err(_) => Err(check("connection", Verdict::Failed, format!("port {port}: no answer: is there a firewall?"))),
     }
 }
 
 fn unanswered(fault: &SendFault) -> String {
     match fault {
         SendFault::Tls(text) if text.contains("UnknownIssuer") => {
-            format!(
-                "{fault}: name the authority in `ssl.certificate_authorities` or `ssl.ca_trusted_fingerprint`"
-            )
+            format!("{fault}: name the authority in `ssl.certificate_authorities` or `ssl.ca_trusted_fingerprint`")
         }
-        SendFault::Tls(text)
-            if text.contains("CorruptMessage") || text.contains("InvalidContentType") =>
-        {
+        SendFault::Tls(text) if text.contains("CorruptMessage") || text.contains("InvalidContentType") => {
             format!("{fault}: does the server speak plain `http`?")
         }
         SendFault::Tls(_) => format!("{fault}: check the certificate and its host name"),
@@ -153,55 +113,29 @@ fn greeting(step: &str, reply: &Reply) -> (Vec<Check>, bool) {
         }
         status => {
             let told = error_of(&reply.body);
-            let text = format!(
-                "status {status}: {}: {}",
-                told.reason,
-                judge::advice(status, &told)
-            );
+            let text = format!("status {status}: {}: {}", told.reason, judge::advice(status, &told));
             return (vec![check(step, Verdict::Failed, text)], false);
         }
     }
     let told = reply.json();
-    let text = |pointer: &str| {
-        told.pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
+    let text = |pointer: &str| told.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let (version, distribution) = (text("/version/number"), text("/version/distribution"));
     let is_opensearch = distribution == "opensearch";
     let is_elasticsearch = reply.product.as_deref() == Some("Elasticsearch");
-    let mut numbers = version
-        .split('.')
-        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     let number = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let (verdict, text) = match (is_opensearch, is_elasticsearch) {
         (true, _) if (2..=3).contains(&number.0) => (Verdict::Ok, format!("OpenSearch {version}")),
-        (true, _) => (
-            Verdict::Warning,
-            format!("OpenSearch {version}: tried with 2.x and 3.x only"),
-        ),
-        (_, true) if number < (8, 8) => (
-            Verdict::Failed,
-            format!("Elasticsearch {version}: 8.8 or newer is needed"),
-        ),
-        (_, true) if number.0 > 9 => (
-            Verdict::Warning,
-            format!("Elasticsearch {version}: tried with 8.8 to 9.x only"),
-        ),
+        (true, _) => (Verdict::Warning, format!("OpenSearch {version}: tried with 2.x and 3.x only")),
+        (_, true) if number < (8, 8) => (Verdict::Failed, format!("Elasticsearch {version}: 8.8 or newer is needed")),
+        (_, true) if number.0 > 9 => (Verdict::Warning, format!("Elasticsearch {version}: tried with 8.8 to 9.x only")),
         (_, true) => (Verdict::Ok, format!("Elasticsearch {version}")),
         (false, false) => (
             Verdict::Warning,
-            "what answers is neither Elasticsearch nor OpenSearch: check `hosts` and `path`"
-                .to_owned(),
+            "what answers is neither Elasticsearch nor OpenSearch: check `hosts` and `path`".to_owned(),
         ),
     };
-    (
-        vec![
-            check(step, Verdict::Ok, "accepted"),
-            check("version", verdict, text),
-        ],
-        verdict != Verdict::Failed,
-    )
+    (vec![check(step, Verdict::Ok, "accepted"), check("version", verdict, text)], verdict != Verdict::Failed)
 }
 
 /// Looks at the data stream where it is there, and otherwise at what it would be made of: a server may refuse to
@@ -209,24 +143,14 @@ fn greeting(step: &str, reply: &Reply) -> (Vec<Check>, bool) {
 async fn template(cluster: &Cluster) -> Check {
     let step = "template";
     let stream = &cluster.settings().stream;
-    let existing = match cluster
-        .ask(Method::Get, &format!("{stream}/_mapping"), None)
-        .await
-    {
+    let existing = match cluster.ask(Method::Get, &format!("{stream}/_mapping"), None).await {
         Ok(reply) => reply,
         Err(fault) => return check(step, Verdict::Failed, fault.to_string()),
     };
     if existing.is_success() {
         return existing_mapping(stream, &existing.json());
     }
-    let simulated = match cluster
-        .ask(
-            Method::Post,
-            &format!("_index_template/_simulate_index/{stream}"),
-            None,
-        )
-        .await
-    {
+    let simulated = match cluster.ask(Method::Post, &format!("_index_template/_simulate_index/{stream}"), None).await {
         Ok(reply) => reply,
         Err(fault) => return check(step, Verdict::Failed, fault.to_string()),
     };
@@ -237,109 +161,68 @@ async fn template(cluster: &Cluster) -> Check {
             "the credentials may not look at templates, which shipping does not need",
         );
     }
-    if simulated
-        .json()
-        .pointer("/template/mappings")
-        .is_some_and(has_trail_fields)
-    {
-        return check(
-            step,
-            Verdict::Ok,
-            format!("`{stream}` will have the fields of a trail"),
-        );
+    if simulated.json().pointer("/template/mappings").is_some_and(has_trail_fields) {
+        return check(step, Verdict::Ok, format!("`{stream}` will have the fields of a trail"));
     }
     check(
         step,
         Verdict::Failed,
-        format!(
-            "no template with the fields of a trail fits `{stream}`: run `trailship setup --index-management`"
-        ),
+        format!("no template with the fields of a trail fits `{stream}`: run `trailship setup --index-management`"),
     )
 }
 
 fn existing_mapping(stream: &str, told: &Value) -> Check {
     // Backing indices are numbered, so the last name is that of the one written to.
-    let newest = told
-        .as_object()
-        .and_then(|indices| indices.iter().max_by_key(|(name, _)| name.as_str()));
+    let newest = told.as_object().and_then(|indices| indices.iter().max_by_key(|(name, _)| name.as_str()));
     match newest.and_then(|(_, index)| index.get("mappings")) {
-        Some(mappings) if has_trail_fields(mappings) => check(
-            "template",
-            Verdict::Ok,
-            format!("`{stream}` has the fields of a trail"),
-        ),
+        Some(mappings) if has_trail_fields(mappings) => {
+            check("template", Verdict::Ok, format!("`{stream}` has the fields of a trail"))
+        }
         _ => check(
             "template",
             Verdict::Failed,
-            format!(
-                "`{stream}` was made without the fields of a trail: run `trailship setup --index-management`"
-            ),
+            format!("`{stream}` was made without the fields of a trail: run `trailship setup --index-management`"),
         ),
     }
 }
 
 fn has_trail_fields(mappings: &Value) -> bool {
-    mappings
-        .pointer("/properties/aws/properties/cloudtrail")
-        .is_some()
+    mappings.pointer("/properties/aws/properties/cloudtrail").is_some()
 }
 
 async fn pipeline(cluster: &Cluster) -> Option<Check> {
     let step = "pipeline";
     let name = cluster.settings().pipeline.as_ref()?;
-    Some(
-        match cluster
-            .ask(Method::Get, &format!("_ingest/pipeline/{name}"), None)
-            .await
-        {
-            Ok(reply) if reply.is_success() => check(step, Verdict::Ok, format!("`{name}` exists")),
-            Ok(reply) if reply.status == 404 => check(
-                step,
-                Verdict::Failed,
-                format!("`{name}` does not exist, and records would wait for it: check `pipeline`"),
-            ),
-            Ok(reply) => check(
-                step,
-                Verdict::Warning,
-                format!(
-                    "status {}: the credentials may not look at pipelines",
-                    reply.status
-                ),
-            ),
-            Err(fault) => check(step, Verdict::Failed, fault.to_string()),
-        },
-    )
+    Some(match cluster.ask(Method::Get, &format!("_ingest/pipeline/{name}"), None).await {
+        Ok(reply) if reply.is_success() => check(step, Verdict::Ok, format!("`{name}` exists")),
+        Ok(reply) if reply.status == 404 => check(
+            step,
+            Verdict::Failed,
+            format!("`{name}` does not exist, and records would wait for it: check `pipeline`"),
+        ),
+        Ok(reply) => {
+            check(step, Verdict::Warning, format!("status {}: the credentials may not look at pipelines", reply.status))
+        }
+        Err(fault) => check(step, Verdict::Failed, fault.to_string()),
+    })
 }
 
 async fn privileges(cluster: &Cluster) -> Check {
     let step = "privileges";
     let stream = &cluster.settings().stream;
-    let wanted =
-        json!({"index": [{"names": [stream], "privileges": ["create_doc", "auto_configure"]}]});
-    let reply = match cluster
-        .ask(
-            Method::Post,
-            "_security/user/_has_privileges",
-            Some(&wanted),
-        )
-        .await
-    {
+    let wanted = json!({"index": [{"names": [stream], "privileges": ["create_doc", "auto_configure"]}]});
+    let reply = match cluster.ask(Method::Post, "_security/user/_has_privileges", Some(&wanted)).await {
         Ok(reply) => reply,
         Err(fault) => return check(step, Verdict::Failed, fault.to_string()),
     };
     let told = reply.json();
     let granted = |name: &str| {
-        told.get("index")
-            .and_then(|index| index.get(stream))
-            .and_then(|of| of.get(name))
-            .and_then(Value::as_bool)
+        told.get("index").and_then(|index| index.get(stream)).and_then(|of| of.get(name)).and_then(Value::as_bool)
     };
     match (granted("create_doc"), granted("auto_configure")) {
-        (Some(true), Some(true)) => check(
-            step,
-            Verdict::Ok,
-            format!("`create_doc` and `auto_configure` on `{stream}`"),
-        ),
+        (Some(true), Some(true)) => {
+            check(step, Verdict::Ok, format!("`create_doc` and `auto_configure` on `{stream}`"))
+        }
         (Some(true), Some(false)) => check(
             step,
             Verdict::Warning,
@@ -348,25 +231,14 @@ async fn privileges(cluster: &Cluster) -> Check {
         (Some(false), _) => check(
             step,
             Verdict::Failed,
-            format!(
-                "no `create_doc` on `{stream}`: {}",
-                judge::advice(403, &Item::default())
-            ),
+            format!("no `create_doc` on `{stream}`: {}", judge::advice(403, &Item::default())),
         ),
-        _ => check(
-            step,
-            Verdict::Ok,
-            "the server has no such question (security off, or OpenSearch); not checked",
-        ),
+        _ => check(step, Verdict::Ok, "the server has no such question (security off, or OpenSearch); not checked"),
     }
 }
 
 fn check(step: &str, verdict: Verdict, detail: impl Into<String>) -> Check {
-    Check {
-        step: step.to_owned(),
-        verdict,
-        detail: detail.into(),
-    }
+    Check { step: step.to_owned(), verdict, detail: detail.into() }
 }
 
 #[cfg(test)]
@@ -376,11 +248,7 @@ mod tests {
     use bytes::Bytes;
 
     fn greeted(status: u16, product: Option<&str>, body: &Value) -> (Verdict, bool) {
-        let reply = Reply {
-            status,
-            product: product.map(str::to_owned),
-            body: Bytes::from(body.to_string()),
-        };
+        let reply = Reply { status, product: product.map(str::to_owned), body: Bytes::from(body.to_string()) };
         let (checks, is_known) = greeting("login", &reply);
         (checks.last().unwrap().verdict, is_known)
     }
@@ -389,10 +257,7 @@ mod tests {
     fn the_newest_index_of_a_data_stream_counts() {
         let with = json!({"mappings": {"properties": {"aws": {"properties": {"cloudtrail": {}}}}}});
         let without = json!({"mappings": {}});
-        for (old, new, verdict) in [
-            (&without, &with, Verdict::Ok),
-            (&with, &without, Verdict::Failed),
-        ] {
+        for (old, new, verdict) in [(&without, &with, Verdict::Ok), (&with, &without, Verdict::Failed)] {
             let told = json!({".ds-s-000001": old, ".ds-s-000002": new});
             assert_eq!(existing_mapping("s", &told).verdict, verdict);
         }
@@ -402,8 +267,7 @@ mod tests {
     fn products_and_versions_are_judged() {
         let elasticsearch = Some("Elasticsearch");
         let version = |number: &str| json!({"version": {"number": number}});
-        let opensearch =
-            |number: &str| json!({"version": {"number": number, "distribution": "opensearch"}});
+        let opensearch = |number: &str| json!({"version": {"number": number, "distribution": "opensearch"}});
         for (product, body, verdict, is_known) in [
             (elasticsearch, version("8.8.0"), Verdict::Ok, true),
             (elasticsearch, version("9.5.3"), Verdict::Ok, true),
@@ -418,13 +282,7 @@ mod tests {
             assert_eq!(greeted(200, product, &body), (verdict, is_known), "{body}");
         }
         let refused = json!({"error": {"type": "security_exception", "reason": "missing authentication credentials"}});
-        assert_eq!(
-            greeted(401, elasticsearch, &refused),
-            (Verdict::Failed, false)
-        );
-        assert_eq!(
-            greeted(403, elasticsearch, &refused),
-            (Verdict::Warning, true)
-        );
+        assert_eq!(greeted(401, elasticsearch, &refused), (Verdict::Failed, false));
+        assert_eq!(greeted(403, elasticsearch, &refused), (Verdict::Warning, true));
     }
 }

@@ -18,12 +18,7 @@ pub struct Tls {
 
 /// Checks and completes.
 pub fn settle(ssl: &SslConfig, found: &mut Findings) -> Tls {
-    let mut tls = Tls {
-        verify: true,
-        authorities: Vec::new(),
-        identity: None,
-        fingerprint: None,
-    };
+    let mut tls = Tls { verify: true, authorities: Vec::new(), identity: None, fingerprint: None };
     if ssl.enabled == Some(false) {
         return tls;
     }
@@ -46,11 +41,7 @@ pub fn settle(ssl: &SslConfig, found: &mut Findings) -> Tls {
         };
         match Certificate::from_pem(&pem) {
             Ok(_) => tls.authorities.push(pem),
-            Err(fault) => found.fault(
-                &key,
-                format!("not a certificate: {fault}"),
-                "give certificates in PEM form",
-            ),
+            Err(fault) => found.fault(&key, format!("not a certificate: {fault}"), "give certificates in PEM form"),
         }
     }
     if !ssl.ca_trusted_fingerprint.is_empty() {
@@ -67,11 +58,7 @@ pub fn settle(ssl: &SslConfig, found: &mut Findings) -> Tls {
     match (ssl.certificate.is_empty(), ssl.key.is_blank()) {
         (true, true) => {}
         (false, false) => tls.identity = identity(ssl, found),
-        _ => found.fault(
-            "ssl.certificate",
-            "`ssl.certificate` and `ssl.key` belong together",
-            "give both or neither",
-        ),
+        _ => found.fault("ssl.certificate", "`ssl.certificate` and `ssl.key` belong together", "give both or neither"),
     }
     tls
 }

@@ -27,7 +27,8 @@ impl Trail {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(&server.url)
             .build();
-        let s3 = aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
+        let s3 =
+            aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
         let sqs = aws_sdk_sqs::Client::new(&config);
         s3.create_bucket().bucket(&bucket).send().await.unwrap();
         let queue_url = sqs.create_queue().queue_name(&bucket).send().await.unwrap().queue_url.unwrap();
@@ -42,7 +43,13 @@ impl Trail {
         let arn = format!("arn:aws:sqs:us-east-1:123456789012:{}", self.bucket);
         let queue = QueueConfiguration::builder().queue_arn(arn).events(Event::S3ObjectCreated).build().unwrap();
         let configuration = NotificationConfiguration::builder().queue_configurations(queue).build();
-        self.s3.put_bucket_notification_configuration().bucket(&self.bucket).notification_configuration(configuration).send().await.unwrap();
+        self.s3
+            .put_bucket_notification_configuration()
+            .bucket(&self.bucket)
+            .notification_configuration(configuration)
+            .send()
+            .await
+            .unwrap();
     }
 
     pub async fn put(&self, key: &str, bytes: Vec<u8>) {
@@ -55,8 +62,18 @@ impl Trail {
 
     /// Messages that wait, and messages that somebody holds.
     pub async fn depth(&self) -> (u64, u64) {
-        let names = [QueueAttributeName::ApproximateNumberOfMessages, QueueAttributeName::ApproximateNumberOfMessagesNotVisible];
-        let answer = self.sqs.get_queue_attributes().queue_url(&self.queue_url).set_attribute_names(Some(names.to_vec())).send().await.unwrap();
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let answer = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.queue_url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .unwrap();
         let attributes = answer.attributes.unwrap();
         let of = |name: &QueueAttributeName| attributes[name].parse().unwrap();
         (of(&names[0]), of(&names[1]))

@@ -85,7 +85,10 @@ impl Program {
     pub fn dead_letters(&self) -> Vec<Value> {
         let mut lines = Vec::new();
         let Ok(entries) = std::fs::read_dir(self.data().join("dead-letter")) else { return lines };
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "ndjson")).collect();
+        let mut paths: Vec<PathBuf> = entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "ndjson"))
+            .collect();
         paths.sort();
         for path in paths {
             let text = std::fs::read_to_string(path).unwrap();

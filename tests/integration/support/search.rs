@@ -45,7 +45,8 @@ impl Stream {
             if let Some(after) = &after {
                 query["search_after"] = after.clone();
             }
-            let (status, answer) = self.call(reqwest::Method::POST, &format!("{}/_search", self.name()), Some(query)).await;
+            let (status, answer) =
+                self.call(reqwest::Method::POST, &format!("{}/_search", self.name()), Some(query)).await;
             assert_eq!(status, 200, "{answer}");
             let hits = answer["hits"]["hits"].as_array().unwrap();
             let Some(last) = hits.last() else { return found };
@@ -56,8 +57,12 @@ impl Stream {
 
     /// `event.id` of every document, sorted; with repeats, were there any.
     pub async fn event_ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> =
-            self.documents().await.iter().filter_map(|(_, source)| source["event"]["id"].as_str().map(str::to_owned)).collect();
+        let mut ids: Vec<String> = self
+            .documents()
+            .await
+            .iter()
+            .filter_map(|(_, source)| source["event"]["id"].as_str().map(str::to_owned))
+            .collect();
         ids.sort();
         ids
     }

@@ -55,5 +55,7 @@ pub fn gzip(text: &[u8]) -> Vec<u8> {
 
 /// A key in the layout of a trail; `folder` is such as `CloudTrail`.
 pub fn key(folder: &str, name: &str) -> String {
-    format!("AWSLogs/{ACCOUNT}/{folder}/us-east-1/2026/01/02/{ACCOUNT}_{folder}_us-east-1_20260102T0310Z_{name}.json.gz")
+    format!(
+        "AWSLogs/{ACCOUNT}/{folder}/us-east-1/2026/01/02/{ACCOUNT}_{folder}_us-east-1_20260102T0310Z_{name}.json.gz"
+    )
 }

@@ -7,18 +7,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 fn fault() -> impl Strategy<Value = Fault> {
-    let status = prop::sample::select(vec![
-        400u16, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504,
-    ]);
+    let status = prop::sample::select(vec![400u16, 401, 403, 404, 408, 413, 429, 500, 502, 503, 504]);
     let item_status = prop::sample::select(vec![400u16, 401, 403, 404, 413, 422, 429, 500, 503]);
     prop_oneof![
         Just(Fault::None),
         status.prop_map(Fault::Status),
-        (0usize..12, 0usize..12, item_status).prop_map(|(from, to, status)| Fault::Items {
-            from,
-            to,
-            status
-        }),
+        (0usize..12, 0usize..12, item_status).prop_map(|(from, to, status)| Fault::Items { from, to, status }),
         (0usize..12, 0usize..12).prop_map(|(from, to)| Fault::FailureStore { from, to }),
         Just(Fault::BreakBefore),
         Just(Fault::BreakAfter),

@@ -7,13 +7,7 @@ use crate::config::types::Secret;
 
 #[tokio::test]
 async fn broken_connections_repeat_ids_and_lose_nothing() {
-    for fault in [
-        Fault::BreakBefore,
-        Fault::BreakAfter,
-        Fault::HalfAnswer,
-        Fault::ItemMissing,
-        Fault::Page,
-    ] {
+    for fault in [Fault::BreakBefore, Fault::BreakAfter, Fault::HalfAnswer, Fault::ItemMissing, Fault::Page] {
         let stored_first = !matches!(fault, Fault::BreakBefore);
         let (fake, tally, _) = ten_through(vec![fault.clone()]).await;
         assert_eq!(fake.state().stored.len(), 10, "{fault:?}");
@@ -26,11 +20,7 @@ async fn broken_connections_repeat_ids_and_lose_nothing() {
 async fn a_silent_server_is_left_after_the_timeout() {
     let fake = Fake::start(vec![Fault::Silence]).await;
     let dir = tempfile::tempdir().unwrap();
-    let config = ElasticsearchConfig {
-        timeout: Period::from_millis(200),
-        workers: 4,
-        ..config(&[&fake])
-    };
+    let config = ElasticsearchConfig { timeout: Period::from_millis(200), workers: 4, ..config(&[&fake]) };
     let (output, _) = open(&config, dir.path());
     let trail = Trail::open();
     output.deliver(bulk(&trail, 0, 3, 0)).await;
@@ -46,15 +36,7 @@ async fn refused_requests_wait_until_they_are_mended() {
         assert_eq!(fake.state().requests, [names(0..10)], "{status}");
     }
     for status in [401, 403, 404] {
-        let (_, tally, parked) = ten_through(vec![
-            Fault::Items {
-                from: 0,
-                to: 10,
-                status
-            };
-            3
-        ])
-        .await;
+        let (_, tally, parked) = ten_through(vec![Fault::Items { from: 0, to: 10, status }; 3]).await;
         assert_eq!((tally.indexed, parked.len()), (10, 0), "{status}");
     }
 }
@@ -67,11 +49,7 @@ async fn too_large_is_halved_and_remembered_and_a_giant_is_parked() {
     let (output, parking) = open(&config(&[&fake]), dir.path());
     let trail = Trail::open();
     let mut giant = bulk(&trail, 0, 10, 0);
-    let long = format!(
-        "{}\n{}\n",
-        json!({"create": {"_id": "giant"}}),
-        json!({"n": "y".repeat(1_000)})
-    );
+    let long = format!("{}\n{}\n", json!({"create": {"_id": "giant"}}), json!({"n": "y".repeat(1_000)}));
     giant.body.extend(long.as_bytes());
     giant.items.push(long.len() as u32);
     giant.segments.push(trail.segment("giants", 1));
@@ -113,10 +91,7 @@ async fn wrong_settings_park_nothing() {
 
 #[tokio::test]
 async fn another_node_takes_over() {
-    let (dead, alive) = (
-        Fake::start(vec![Fault::BreakBefore; 50]).await,
-        Fake::start(vec![]).await,
-    );
+    let (dead, alive) = (Fake::start(vec![Fault::BreakBefore; 50]).await, Fake::start(vec![]).await);
     let dir = tempfile::tempdir().unwrap();
     let (output, _) = open(&config(&[&dead, &alive]), dir.path());
     let trail = Trail::open();
@@ -129,12 +104,7 @@ async fn another_node_takes_over() {
 
 #[tokio::test]
 async fn overload_lowers_the_number_of_requests() {
-    let fake = Fake::start(vec![Fault::Items {
-        from: 0,
-        to: 1,
-        status: 429,
-    }])
-    .await;
+    let fake = Fake::start(vec![Fault::Items { from: 0, to: 1, status: 429 }]).await;
     let dir = tempfile::tempdir().unwrap();
     let (output, _) = open(&config(&[&fake]), dir.path());
     assert_eq!((output.concurrency(), output.allowed()), (4, 4));
@@ -151,12 +121,8 @@ async fn requests_look_as_configured() {
     config.path = "/es".into();
     config.api_key = Secret::new("id:key");
     config.pipeline = "Mine".into();
-    config
-        .parameters
-        .insert("require_data_stream".into(), "true".into());
-    config
-        .headers
-        .insert("X-Tenant".into(), Secret::new("blue"));
+    config.parameters.insert("require_data_stream".into(), "true".into());
+    config.headers.insert("X-Tenant".into(), Secret::new("blue"));
     let (output, _) = open(&config, dir.path());
     let trail = Trail::open();
     output.deliver(bulk(&trail, 0, 1, 1)).await;
@@ -164,9 +130,7 @@ async fn requests_look_as_configured() {
     let filter = "filter_path=errors%2Citems.*.status%2Citems.*.error%2Citems.*.failure_store";
     assert_eq!(
         state.line,
-        format!(
-            "POST /es/logs-aws.cloudtrail-default/_bulk?{filter}&pipeline=mine&require_data_stream=true HTTP/1.1"
-        )
+        format!("POST /es/logs-aws.cloudtrail-default/_bulk?{filter}&pipeline=mine&require_data_stream=true HTTP/1.1")
     );
     for (name, value) in [
         ("authorization", "ApiKey aWQ6a2V5"),
@@ -174,16 +138,9 @@ async fn requests_look_as_configured() {
         ("content-encoding", "gzip"),
         ("accept", "application/json"),
         ("x-tenant", "blue"),
-        (
-            "user-agent",
-            concat!("trailship/", env!("CARGO_PKG_VERSION")),
-        ),
+        ("user-agent", concat!("trailship/", env!("CARGO_PKG_VERSION"))),
     ] {
-        assert_eq!(
-            state.headers.get(name).map(String::as_str),
-            Some(value),
-            "{name}"
-        );
+        assert_eq!(state.headers.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert_eq!(state.headers.get("x-elastic-client-meta"), None);
 }
@@ -195,28 +152,16 @@ async fn the_test_walks_from_the_address_to_the_privileges() {
     let simulated = json!({"template": {"mappings": {"properties": {"aws": {"properties": {"cloudtrail": {}}}}}}});
     let granted = json!({"index": {stream: {"create_doc": false, "auto_configure": false}}});
     for (page, answer) in [
-        (
-            "GET /",
-            json!({"version": {"number": "3.8.0", "distribution": "opensearch"}}),
-        ),
-        (
-            "POST /_index_template/_simulate_index/logs-aws.cloudtrail-default",
-            simulated,
-        ),
+        ("GET /", json!({"version": {"number": "3.8.0", "distribution": "opensearch"}})),
+        ("POST /_index_template/_simulate_index/logs-aws.cloudtrail-default", simulated),
         ("POST /_security/user/_has_privileges", granted),
     ] {
         fake.state().pages.insert(page.into(), (200, answer));
     }
-    let config = ElasticsearchConfig {
-        pipeline: "gone".into(),
-        ..config(&[&fake])
-    };
+    let config = ElasticsearchConfig { pipeline: "gone".into(), ..config(&[&fake]) };
     let cluster = Cluster::new(Arc::new(config.settle("default").unwrap())).unwrap();
-    let steps: Vec<(String, Verdict)> = test(&cluster)
-        .await
-        .into_iter()
-        .map(|check| (check.step, check.verdict))
-        .collect();
+    let steps: Vec<(String, Verdict)> =
+        test(&cluster).await.into_iter().map(|check| (check.step, check.verdict)).collect();
     let expected = [
         ("address", Verdict::Ok),
         ("name", Verdict::Ok),
@@ -227,10 +172,7 @@ async fn the_test_walks_from_the_address_to_the_privileges() {
         ("pipeline", Verdict::Failed),
         ("privileges", Verdict::Failed),
     ];
-    assert_eq!(
-        steps,
-        expected.map(|(step, verdict)| (step.to_owned(), verdict))
-    );
+    assert_eq!(steps, expected.map(|(step, verdict)| (step.to_owned(), verdict)));
     assert!(fake.state().requests.is_empty(), "nothing is written");
 }
 
@@ -239,14 +181,8 @@ async fn the_test_stops_where_nobody_listens() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
     drop(taken);
-    let config = ElasticsearchConfig {
-        hosts: vec![Host::from(address.as_str())],
-        ..ElasticsearchConfig::default()
-    };
+    let config = ElasticsearchConfig { hosts: vec![Host::from(address.as_str())], ..ElasticsearchConfig::default() };
     let cluster = Cluster::new(Arc::new(config.settle("default").unwrap())).unwrap();
     let last = test(&cluster).await.pop().unwrap();
-    assert_eq!(
-        (last.step.as_str(), last.verdict),
-        ("connection", Verdict::Failed)
-    );
+    assert_eq!((last.step.as_str(), last.verdict), ("connection", Verdict::Failed));
 }
