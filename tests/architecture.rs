@@ -10,13 +10,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &[]),
     ("record", &[]),
     ("ecs", &["record"]),
+    ("filter", &["record", "ecs", "config"]),
     ("config", &[]),
     ("state", &[]),
     ("telemetry", &[]),
     ("aws", &["config", "check"]),
     ("output", &["ack", "config", "check"]),
-    ("pipeline", &["ack", "record", "ecs", "output"]),
-    ("inputs", &["ack", "record", "aws", "state", "config", "check", "pipeline", "output", "ecs"]),
+    ("pipeline", &["ack", "record", "ecs", "filter", "output"]),
+    ("inputs", &["ack", "record", "aws", "state", "config", "check", "pipeline", "output", "ecs", "filter"]),
     ("setup", &["config", "check", "ecs", "output"]),
     (
         "app",
@@ -24,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ack",
             "record",
             "ecs",
+            "filter",
             "config",
             "state",
             "telemetry",
@@ -41,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ack",
             "record",
             "ecs",
+            "filter",
             "config",
             "state",
             "telemetry",
@@ -59,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ONLY: &[(&str, &str, &[&str])] = &[
     ("inputs", "output", &["Source", "parking"]),
     ("inputs", "ecs", &["Origin"]),
+    ("inputs", "filter", &["Own"]),
     ("setup", "output", &["elasticsearch"]),
 ];
 

@@ -7,6 +7,8 @@ use super::identity::{Identity, IdentityError};
 use super::settings::Settings;
 use crate::ack::{Counters, Counts};
 use crate::ecs;
+use crate::filter::{Rule, Rules};
+use crate::inputs::kinds::Configured;
 use crate::inputs::{Context, InputError, Progress};
 use crate::output::kinds::{self, OutputError};
 use crate::output::parking::Parking;
@@ -90,6 +92,10 @@ pub struct Summary {
     pub parked: u64,
     /// Parked records by reason.
     pub parked_by_code: BTreeMap<String, u64>,
+    /// Filtered records by the `id` or the place of the rule that dropped them; rules that dropped none have 0.
+    pub filtered_by_rule: BTreeMap<String, u64>,
+    /// Documents that a processor failed on, by its `id` or place.
+    pub failed_by_rule: BTreeMap<String, u64>,
     pub seconds: f64,
 }
 
@@ -111,9 +117,10 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     let output = settings.output.open(kinds::Context { parking: Arc::clone(&parking), stop: stop.stop.clone() })?;
     let (bulks, queue) = mpsc::channel(WAITING_BULKS);
     let mut senders = send(&output, queue, &stop.abort);
+    let mapping = Arc::new(settings.mapping(&identity));
     let mill = MillSettings {
         threads: settings.threads,
-        mapping: Arc::new(settings.mapping(&identity)),
+        mapping: Arc::clone(&mapping),
         shape: output.shape(),
         limits: settings.limits,
         budget: settings.budget,
@@ -124,12 +131,15 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
 
     let mut watched = Vec::new();
     let mut inputs = JoinSet::new();
-    for input in settings.inputs {
+    let mut rules = settings.processors.clone();
+    for Configured { input, own } in settings.inputs {
+        rules.extend(own.rules().iter().cloned());
+        let own = Arc::new(Rules::new(&mapping, own, &settings.processors));
         let (counters, progress) = (Arc::new(Counters::default()), Arc::new(Progress::default()));
         progress.waiting.store(u64::MAX, Relaxed);
         watched.push((input.id().to_owned(), Arc::clone(&counters), Arc::clone(&progress)));
         let context = Context {
-            mill: mill.clone(),
+            mill: mill.with(own),
             parking: Arc::clone(&parking),
             counters,
             progress,
@@ -142,7 +152,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     }
     drop(mill);
 
-    let summary = |started: Instant| summarize(&watched, &parking, started);
+    let summary = |started: Instant| summarize(&watched, &rules, &parking, started);
     let mut failures = Vec::new();
     let mut ticks = tokio::time::interval(TICK);
     let mut threads = Some(threads);
@@ -216,7 +226,12 @@ fn send(output: &Arc<dyn Output>, queue: mpsc::Receiver<Bulk>, abort: &Cancellat
     senders
 }
 
-fn summarize(inputs: &[(String, Arc<Counters>, Arc<Progress>)], parking: &Parking, started: Instant) -> Summary {
+fn summarize(
+    inputs: &[(String, Arc<Counters>, Arc<Progress>)],
+    rules: &[Arc<Rule>],
+    parking: &Parking,
+    started: Instant,
+) -> Summary {
     let inputs: Vec<InputStatus> = inputs
         .iter()
         .map(|(id, counters, progress)| {
@@ -238,6 +253,15 @@ fn summarize(inputs: &[(String, Arc<Counters>, Arc<Progress>)], parking: &Parkin
         })
         .collect();
     let sum = |of: fn(&InputStatus) -> u64| inputs.iter().map(of).sum();
+    let (mut filtered_by_rule, mut failed_by_rule) = (BTreeMap::new(), BTreeMap::new());
+    for rule in rules {
+        if rule.drops() {
+            *filtered_by_rule.entry(rule.label().to_owned()).or_default() += rule.dropped();
+        }
+        if rule.failed() > 0 {
+            *failed_by_rule.entry(rule.label().to_owned()).or_default() += rule.failed();
+        }
+    }
     Summary {
         objects: sum(|input| input.objects),
         records: sum(|input| input.records.received),
@@ -246,6 +270,8 @@ fn summarize(inputs: &[(String, Arc<Counters>, Arc<Progress>)], parking: &Parkin
         filtered: sum(|input| input.records.filtered),
         parked: sum(|input| input.records.parked),
         parked_by_code: parking.counts().into_iter().map(|(code, n)| (code.to_owned(), n)).collect(),
+        filtered_by_rule,
+        failed_by_rule,
         seconds: started.elapsed().as_secs_f64(),
         inputs,
     }

@@ -3,7 +3,8 @@
 use super::identity::Identity;
 use crate::config::{ByteSize, Config, Malformed, Period};
 use crate::ecs;
-use crate::inputs::Input;
+use crate::filter::{self, Rule};
+use crate::inputs::kinds::Configured;
 use crate::output::kinds::{self, Plan};
 use crate::pipeline::RecordLimits;
 use crate::record::inflate::InflateLimits;
@@ -11,11 +12,14 @@ use crate::setup::SetupConfig;
 use crate::telemetry::log::LogSettings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that a command needs.
 pub struct Settings {
-    pub inputs: Vec<Box<dyn Input>>,
+    pub inputs: Vec<Configured>,
+    /// `processors` at the top: those of all inputs.
+    pub processors: Vec<Arc<Rule>>,
     pub output: Box<dyn Plan>,
     pub setup: SetupConfig,
     pub data: PathBuf,
@@ -68,6 +72,7 @@ pub struct CommandLine {
 /// when something is wrong.
 pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings> {
     let inputs = crate::inputs::kinds::read(config);
+    let all = filter::processors(config, "processors");
     let trailship: TrailshipConfig = config.section("trailship");
     let stream: DataStreamConfig = config.section("data_stream");
     let output = kinds::read(config, &stream.namespace.0);
@@ -97,6 +102,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Some(Settings {
         inputs,
+        processors: all,
         output: output?,
         setup,
         data: command_line.data.clone().unwrap_or(path.data),

@@ -76,6 +76,12 @@ pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     for (code, n) in &summary.parked_by_code {
         writeln!(out, "parked as {code}: {}", grouped(*n))?;
     }
+    for (rule, n) in &summary.filtered_by_rule {
+        writeln!(out, "filtered by {rule}: {}", grouped(*n))?;
+    }
+    for (rule, n) in &summary.failed_by_rule {
+        writeln!(out, "failed on by {rule}: {}", grouped(*n))?;
+    }
     let rate = summary.records as f64 / summary.seconds.max(0.001);
     writeln!(out, "{:.1} s, {} records/s", summary.seconds, grouped(rate as u64))
 }

@@ -22,6 +22,7 @@
 //! | `expand` | `${NAME}` |
 //! | `read` | the tree to structs, by serde |
 //! | `settings`, `choice`, `unread` | sections by path and kind; what nobody has read |
+//! | `written` | parts whose names the user chooses |
 //! | `beats` | settings of Filebeat that no section has |
 //! | `types` | durations, sizes, secrets, patterns, ARNs, URLs |
 //! | `source`, `error`, `redact`, `nearest` | findings, without secrets, with advice |
@@ -42,6 +43,7 @@ mod source;
 mod tree;
 pub mod types;
 mod unread;
+mod written;
 mod yaml;
 
 use std::fs::File;
@@ -51,9 +53,11 @@ use std::path::{Path, PathBuf};
 pub use choice::Section;
 pub use error::{ConfigError, ConfigErrors, Warnings};
 pub use expand::Environment;
+pub use nearest::nearest;
 pub use permissions::check_permissions;
 pub use settings::Config;
 pub use types::{Arn, ByteSize, HttpUrl, Malformed, Pattern, Period, Secret};
+pub use written::Written;
 
 use error::MAX_FINDINGS;
 use source::{Place, Problem, Source};

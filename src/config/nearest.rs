@@ -4,7 +4,7 @@
 //! A name is near if at most a third of it differs; case and `-` for `_` do not count.
 
 /// The nearest of the names, or nothing if none is near.
-pub(super) fn nearest<'a, I>(word: &str, names: I) -> Option<&'a str>
+pub fn nearest<'a, I>(word: &str, names: I) -> Option<&'a str>
 where
     I: IntoIterator<Item = &'a str>,
 {

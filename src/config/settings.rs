@@ -14,8 +14,9 @@ use super::choice::Section;
 use super::error::{ConfigError, ConfigErrors, MAX_FINDINGS, Warnings};
 use super::read::{self, Kind, Located};
 use super::source::{Problem, Source};
-use super::tree::Node;
+use super::tree::{Node, Value};
 use super::unread::{Found, Unread};
+use super::written::Written;
 
 /// A configuration whose sections are being read.
 #[derive(Debug)]
@@ -79,6 +80,16 @@ impl Config {
         Some(value)
     }
 
+    /// What stands at a path, as it was written: for parts whose names the user chooses. Nothing below it is judged here.
+    pub fn written(&mut self, path: &str) -> Written {
+        let written = self.root.find(path).map(Written::of).unwrap_or_default();
+        self.claim(path);
+        if written != Written::Nothing {
+            self.keep(path, &written);
+        }
+        written
+    }
+
     /// Reads an item of [`Config::list`] or the choice of [`Config::one_enabled`].
     ///
     /// `type` and `enabled` are left out unless the struct has them as fields.
@@ -101,6 +112,19 @@ impl Config {
     /// exclude each other. Both texts are lower-case, without a full stop, without secrets.
     pub fn reject(&mut self, path: &str, message: impl Into<String>, hint: Option<&str>) {
         let finding = self.finding(path, message.into(), hint);
+        self.errors.push(finding);
+    }
+
+    /// Adds an error about the name of a setting rather than its value; texts as for [`Config::reject`].
+    pub fn reject_name(&mut self, path: &str, message: impl Into<String>, hint: Option<&str>) {
+        let entry = path.rsplit_once('.').and_then(|(above, name)| match &self.root.find(above)?.value {
+            Value::Map(map) => map.get(name),
+            _ => None,
+        });
+        let Some(place) = entry.map(|entry| entry.key_place) else { return self.reject(path, message, hint) };
+        let mut problem = Problem::new(place, path, message.into());
+        problem.hint = hint.map(str::to_owned);
+        let finding = self.report(problem);
         self.errors.push(finding);
     }
 
@@ -195,7 +219,10 @@ impl Config {
                         base: if input.is_some() { base } else { "" },
                     };
                     let value = self.root.find(&culprit);
-                    let found = unread.judge(&key, &culprit, place, value, known);
+                    // Beside the section's own names, those that others have asked for in the same place.
+                    let mut names = known.to_vec();
+                    names.extend(unread.names_at(&path));
+                    let found = unread.judge(&key, &culprit, place, value, &names);
                     self.add_found(found);
                 }
                 kind => {

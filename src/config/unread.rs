@@ -107,7 +107,7 @@ impl Unread<'_> {
     }
 
     /// The names that somebody has asked for below a path.
-    fn names_at(&self, path: &str) -> Vec<&str> {
+    pub(super) fn names_at(&self, path: &str) -> Vec<&str> {
         let mut names: Vec<&str> = self
             .known
             .iter()

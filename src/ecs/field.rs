@@ -8,6 +8,11 @@ use super::source::Source;
 pub struct FieldId(pub(super) u8);
 
 impl FieldId {
+    /// Every declared field, in the order of the table.
+    pub fn all() -> impl Iterator<Item = FieldId> {
+        (0..super::table::COUNT).map(|i| FieldId(i as u8))
+    }
+
     /// The number of the field in the table.
     pub fn index(self) -> usize {
         usize::from(self.0)

@@ -1,6 +1,7 @@
 //! The mapper: one record's text in, one document out.
 
 use super::doc::Doc;
+use super::field::FieldId;
 use super::fit::{self, Misfit};
 use super::map::stages;
 use super::origin::{Position, Rendered};
@@ -11,7 +12,7 @@ use super::stage::user_agent::Agents;
 use super::time::Timestamp;
 use super::write::{self, Sources};
 use super::{id, table as f};
-use crate::record::json::{Blanks, Error, ErrorKind, Kind, Tape, repair_utf8};
+use crate::record::json::{Blanks, Error, ErrorKind, Kind, Tape, Value, repair_utf8};
 use std::sync::Arc;
 
 /// Maps records to documents; one per thread, because it reuses its buffers.
@@ -64,6 +65,33 @@ impl Mapper {
     /// members of one name are such a fault, too. Invalid UTF-8 is replaced, see [`Mapped::repaired`]. Errors: text
     /// that is not JSON, which the caller parks, or ships by [`Mapper::fault_document`].
     pub fn map(&mut self, text: &[u8], at: Position<'_>, now: Timestamp) -> Result<Mapped<'_>, Broken> {
+        self.prepare(text, at, now, &mut |_| false)?;
+        Ok(Mapped { mapper: self })
+    }
+
+    /// Maps one record as [`Mapper::map`], unless `unwanted` says of the record that nobody wants its document. It is asked
+    /// once, before any mapping; blank members are gone already (ECS mapping 3). It is not asked of what is no object
+    /// or has two members of one name.
+    pub fn map_unless(
+        &mut self,
+        text: &[u8],
+        at: Position<'_>,
+        now: Timestamp,
+        unwanted: &mut dyn FnMut(Value<'_>) -> bool,
+    ) -> Result<Option<Mapped<'_>>, Broken> {
+        Ok(match self.prepare(text, at, now, unwanted)? {
+            Ready::Yes => Some(Mapped { mapper: self }),
+            Ready::Unwanted => None,
+        })
+    }
+
+    fn prepare(
+        &mut self,
+        text: &[u8],
+        at: Position<'_>,
+        now: Timestamp,
+        unwanted: &mut dyn FnMut(Value<'_>) -> bool,
+    ) -> Result<Ready, Broken> {
         self.repaired = false;
         let mut parsed = self.tape.parse(text, Blanks::Dropped).map(|_| ());
         if let Err(Error { kind: ErrorKind::Utf8, .. }) = parsed {
@@ -74,25 +102,31 @@ impl Mapper {
             // Elasticsearch takes nothing, and a comment alone, for a record without members (ECS mapping 12, 16).
             Ok(()) | Err(Error { kind: ErrorKind::Empty, .. }) => {}
             Err(error) if matches!(error.kind, ErrorKind::DuplicateKey(_)) => {
-                return Ok(self.fault_document(text, at, now, &Broken(error)));
+                self.fault_document(text, at, now, &Broken(error));
+                return Ok(Ready::Yes);
             }
             Err(error) => return Err(Broken(error)),
         }
+        if self.tape.root().is_some_and(|root| root.is_object() && unwanted(root)) {
+            return Ok(Ready::Unwanted);
+        }
+        let choices = self.choices.with(at.tags);
         self.begin(&at, now);
         let record = Record::find(&self.tape, &mut self.found);
         self.time = match record.root().map(|root| root.kind()) {
-            None | Some(Kind::Object(_) | Kind::Null) => stages(record, &mut self.doc, &mut self.agents, &self.choices),
+            None | Some(Kind::Object(_) | Kind::Null) => stages(record, &mut self.doc, &mut self.agents, &choices),
             Some(_) => {
                 self.doc.fixed(f::ECS_VERSION, "\"8.11.0\"");
                 self.doc.fault("the record is not a JSON object");
                 None
             }
         };
-        if self.choices.original || !self.doc.faults().is_empty() {
+        if choices.original || !self.doc.faults().is_empty() {
             self.doc.text(f::EVENT_ORIGINAL, &repair_utf8(text));
         }
         id::write(&mut self.id, record, &at, self.time);
-        Ok(self.finish())
+        self.finish(&at);
+        Ok(Ready::Yes)
     }
 
     /// The document for text that is no record (ECS mapping 12): the text, when it was read, and what is wrong with it.
@@ -105,7 +139,8 @@ impl Mapper {
         self.doc.fault(&broken.to_string());
         self.doc.text(f::EVENT_ORIGINAL, &repair_utf8(text));
         id::write(&mut self.id, Record::find(&self.tape, &mut self.found), &at, None);
-        self.finish()
+        self.finish(&at);
+        Mapped { mapper: self }
     }
 
     /// One document for any text: that of [`Mapper::map`], else that of [`Mapper::fault_document`].
@@ -125,16 +160,25 @@ impl Mapper {
         for field in self.constants.fields() {
             self.doc.of_constants(field);
         }
+        if let Some(tags) = at.tags.filter(|tags| !tags.list.is_empty()) {
+            self.doc.make(f::TAGS, |out| out.extend_from_slice(tags.list.as_bytes()));
+        }
         self.doc.own_time(f::EVENT_CREATED, now);
         self.doc.same(f::EVENT_INGESTED, f::EVENT_CREATED);
         // Until a stage finds a better one.
         self.doc.same(f::TIMESTAMP, f::EVENT_CREATED);
     }
 
-    fn finish(&mut self) -> Mapped<'_> {
-        faults::finish(&mut self.doc, &self.constants.fault_tags);
-        Mapped { mapper: self }
+    fn finish(&mut self, at: &Position<'_>) {
+        let tags = at.tags.map_or(&self.constants.fault_tags, |tags| &tags.fault_list);
+        faults::finish(&mut self.doc, tags);
     }
+}
+
+/// Whether the mapper holds a document.
+enum Ready {
+    Yes,
+    Unwanted,
 }
 
 /// A document, ready to be written; it lives until the mapper takes the next record.
@@ -151,8 +195,22 @@ impl<'m> Mapped<'m> {
 
     /// Appends the document as one line of JSON, without a line end.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let Mapper { doc, tape, origin, constants, .. } = self.mapper;
-        write::document(out, doc, &Sources { tape, origin, constants });
+        write::document(out, &self.mapper.doc, &self.sources());
+    }
+
+    /// Whether the document has this field.
+    pub fn has(&self, field: FieldId) -> bool {
+        self.mapper.doc.has(field)
+    }
+
+    /// Appends the JSON of one field's value; nothing if the document does not have it.
+    pub fn write_field(&self, field: FieldId, out: &mut Vec<u8>) {
+        write::value(out, field, &self.mapper.doc, &self.sources());
+    }
+
+    /// The record, without its blank members; none when its text could not be read.
+    pub fn raw(&self) -> Option<Value<'m>> {
+        self.mapper.tape.root()
     }
 
     /// Whether something could not be mapped: the document is a `pipeline_error`.
@@ -178,6 +236,11 @@ impl<'m> Mapped<'m> {
     /// The fields that an index with the declared types would refuse, or not index.
     pub fn misfits(&self) -> Vec<Misfit> {
         fit::misfits(&self.mapper.doc, &self.mapper.tape)
+    }
+
+    fn sources(&self) -> Sources<'m> {
+        let Mapper { tape, origin, constants, .. } = self.mapper;
+        Sources { tape, origin, constants }
     }
 
     fn record(&self) -> Record<'m> {
@@ -324,6 +387,48 @@ mod tests {
             assert_eq!(doc["agent"], json!({"id": "a", "name": "n", "type": "trailship"}));
             assert_eq!(doc["data_stream"]["namespace"], "prod");
         }
+    }
+
+    #[test]
+    fn an_unwanted_record_is_asked_of_once_and_not_mapped() {
+        let origin = Origin::default();
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let (at, now) = (Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW));
+        for (text, asked, mapped) in [
+            (r#"{"eventName":"Noise"}"#, 1, false),
+            (r#"{"eventName":"Other"}"#, 1, true),
+            ("[1]", 0, true),
+            ("", 0, true),
+            (r#"{"eventName":"Noise","eventName":"Noise"}"#, 0, true),
+        ] {
+            let mut questions = 0;
+            let answer = mapper
+                .map_unless(text.as_bytes(), at, now, &mut |record| {
+                    questions += 1;
+                    record.get("eventName").and_then(crate::record::json::Value::as_str) == Some("Noise")
+                })
+                .unwrap();
+            assert_eq!((questions, answer.is_some()), (asked, mapped), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_input_may_have_tags_of_its_own() {
+        let origin = Origin::default();
+        let settings = Settings::default();
+        let tags = crate::ecs::InputTags::new(&settings, &["mine".to_string(), "preserve_original_event".to_string()]);
+        let mut mapper = Mapper::new(Arc::new(settings));
+        let own = Position { tags: Some(&tags), ..Position::new(&origin, 0) };
+        let mut tags_of = |text: &str, at| {
+            let mut out = Vec::new();
+            mapper.map_line(text.as_bytes(), at, Timestamp::from_unix_nanos(NOW)).write(&mut out);
+            let doc: Value = serde_json::from_slice(&out).unwrap();
+            (doc["tags"].clone(), doc["event"]["original"].clone())
+        };
+        let all = json!(["forwarded", "aws-cloudtrail", "mine", "preserve_original_event"]);
+        assert_eq!(tags_of("{\"a\":1}", own), (all.clone(), json!("{\"a\":1}")));
+        assert_eq!(tags_of("{", own), (all, json!("{")));
+        assert_eq!(tags_of("{}", Position::new(&origin, 0)), (json!(["forwarded", "aws-cloudtrail"]), json!(null)));
     }
 
     #[test]

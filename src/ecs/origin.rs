@@ -2,7 +2,7 @@
 
 use super::doc::Doc;
 use super::field::FieldId;
-use super::settings::{find, json_string};
+use super::settings::{InputTags, find, json_string};
 use super::table as f;
 use super::time::Timestamp;
 
@@ -48,12 +48,14 @@ pub struct Position<'a> {
     pub ingestion_time: Option<Timestamp>,
     /// CloudWatch Logs' own identifier of the log event.
     pub log_event_id: Option<&'a str>,
+    /// Tags of the input, where it has some of its own.
+    pub tags: Option<&'a InputTags>,
 }
 
 impl<'a> Position<'a> {
     /// A record `offset` bytes into its origin.
     pub fn new(origin: &'a Origin, offset: u64) -> Position<'a> {
-        Position { origin, offset, log_stream: None, ingestion_time: None, log_event_id: None }
+        Position { origin, offset, log_stream: None, ingestion_time: None, log_event_id: None, tags: None }
     }
 }
 

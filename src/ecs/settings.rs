@@ -66,6 +66,37 @@ impl Settings {
     }
 }
 
+/// The tags of one input's documents, instead of those that the mapper's settings give to all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputTags {
+    /// `tags`, as JSON; empty when there are none.
+    pub(super) list: String,
+    /// `tags` of a document with faults.
+    pub(super) fault_list: String,
+    original: bool,
+    entities: bool,
+}
+
+impl InputTags {
+    /// The tags of `settings` and behind them the input's own, as Beats orders them; control tags among them have their
+    /// effect on this input's documents.
+    pub fn new(settings: &Settings, own: &[String]) -> InputTags {
+        let mut settings = settings.clone();
+        for tag in own {
+            if !settings.tags.contains(tag) {
+                settings.tags.push(tag.clone());
+            }
+        }
+        let constants = Constants::new(&settings);
+        InputTags {
+            list: constants.get(f::TAGS).to_string(),
+            original: settings.keeps_original(),
+            entities: settings.makes_entities(),
+            fault_list: constants.fault_tags,
+        }
+    }
+}
+
 /// Which forms of the payloads a document keeps: the setting `retain` (ECS mapping 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retain {
@@ -126,6 +157,7 @@ pub struct Compat {
 }
 
 /// The settings as the stages ask for them.
+#[derive(Clone, Copy)]
 pub(super) struct Choices {
     /// Keep `event.original`.
     pub(super) original: bool,
@@ -142,6 +174,14 @@ impl Choices {
             entities: settings.makes_entities(),
             retain: settings.retain,
             compat: settings.compat,
+        }
+    }
+
+    /// The choices for a record of an input with these tags.
+    pub(super) fn with(self, tags: Option<&InputTags>) -> Choices {
+        match tags {
+            Some(tags) => Choices { original: tags.original, entities: tags.entities, ..self },
+            None => self,
         }
     }
 }
@@ -250,6 +290,17 @@ mod tests {
         assert_eq!(constants.fault_tags, r#"["a","None","preserve_original_event"]"#);
         let none = Constants::new(&Settings { tags: Vec::new(), ..Settings::default() });
         assert_eq!((none.get(f::TAGS), none.fault_tags.as_str()), ("", r#"["preserve_original_event"]"#));
+    }
+
+    #[test]
+    fn an_input_adds_its_tags_behind_those_of_all() {
+        let own = ["team-a", "forwarded", ENTITIES_TAG].map(str::to_string);
+        let tags = InputTags::new(&Settings::default(), &own);
+        assert_eq!(tags.list, r#"["forwarded","aws-cloudtrail","team-a","actor_target_mapping"]"#);
+        assert!(tags.fault_list.ends_with(r#","preserve_original_event"]"#));
+        let choices = Choices::new(&Settings::default()).with(Some(&tags));
+        assert_eq!((choices.original, choices.entities), (false, true));
+        assert_eq!(InputTags::new(&Settings { tags: Vec::new(), ..Settings::default() }, &[]).list, "");
     }
 
     #[test]

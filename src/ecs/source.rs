@@ -138,6 +138,11 @@ impl Source {
     }
 }
 
+/// Names of the members at the top of a record that the mapping looks at.
+pub fn members() -> impl Iterator<Item = &'static str> {
+    PATHS.iter().map(|path| path.split('.').next().unwrap_or_default())
+}
+
 /// Where each [`Source`] lies in a tape; kept and filled anew for each record.
 #[derive(Debug)]
 pub struct Found([Option<NodeId>; PATHS.len()]);

@@ -4,7 +4,7 @@
 
 use super::reading::ObjectFault;
 use crate::ack::{Budget, Part};
-use crate::ecs::Mapped;
+use crate::filter::Document;
 use crate::output::{Bulk, BulkShape, Framing, Segment, Source};
 use libdeflater::{CompressionLvl, Compressor};
 use std::hash::{DefaultHasher, Hasher};
@@ -49,7 +49,12 @@ impl Bulker {
     }
 
     /// Adds one document of `part`; sends the bulk when it is full.
-    pub(super) fn add(&mut self, document: &Mapped<'_>, part: &Part, source: &Arc<Source>) -> ControlFlow<ObjectFault> {
+    pub(super) fn add(
+        &mut self,
+        document: &Document<'_>,
+        part: &Part,
+        source: &Arc<Source>,
+    ) -> ControlFlow<ObjectFault> {
         let from = self.body.len();
         match self.shape.framing {
             Framing::Create => {

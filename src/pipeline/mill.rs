@@ -4,6 +4,7 @@ use super::bulker::Bulker;
 use super::reading::{Bench, ObjectFault, Reading, RecordLimits};
 use crate::ack::{Budget, Charge, Part};
 use crate::ecs::{Mapper, Origin, Settings, Timestamp};
+use crate::filter::{Filter, Rules};
 use crate::output::parking::Parking;
 use crate::output::{Bulk, BulkShape, Source};
 use bytes::Bytes;
@@ -38,6 +39,7 @@ pub struct Mill {
     steps: Sender<Step>,
     chunks: Budget,
     limits: RecordLimits,
+    rules: Arc<Rules>,
 }
 
 /// The running threads; they end by themselves.
@@ -81,12 +83,18 @@ impl Mill {
             };
             threads.push(std::thread::Builder::new().name(format!("mill-{n}")).spawn(move || worker.run())?);
         }
-        Ok((Mill { steps, chunks: Budget::new(settings.budget / 2), limits: settings.limits }, Threads(threads)))
+        let chunks = Budget::new(settings.budget / 2);
+        Ok((Mill { steps, chunks, limits: settings.limits, rules: Arc::default() }, Threads(threads)))
+    }
+
+    /// The same mill for objects whose records are subject to `rules`: those of one input.
+    pub fn with(&self, rules: Arc<Rules>) -> Mill {
+        Mill { rules, ..self.clone() }
     }
 
     /// Begins an object.
     pub fn begin(&self, part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool) -> Reading {
-        Reading::new(part, origin, source, digest, self.limits)
+        Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules))
     }
 
     /// Waits until `bytes` of stored data may be held; to be called before they are read.
@@ -154,6 +162,7 @@ struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut mapper = Mapper::new(Arc::clone(&self.mapping));
+        let mut filter = Filter::default();
         loop {
             let next = match self.bulker.due(self.flush_timeout) {
                 None => self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -162,9 +171,10 @@ impl Worker {
             match next {
                 Ok(step) => {
                     // A panic costs the object and the bulk under construction: both are given back to their source.
-                    if catch_unwind(AssertUnwindSafe(|| self.step(step, &mut mapper))).is_err() {
+                    if catch_unwind(AssertUnwindSafe(|| self.step(step, &mut mapper, &mut filter))).is_err() {
                         tracing::error!("the mill panicked; the object and the bulk under construction are given back");
                         mapper = Mapper::new(Arc::clone(&self.mapping));
+                        filter = Filter::default();
                         self.bulker =
                             Bulker::new(self.shape, self.bulks.clone(), self.budget.clone(), self.runtime.clone());
                     }
@@ -184,9 +194,10 @@ impl Worker {
         }
     }
 
-    fn step(&mut self, step: Step, mapper: &mut Mapper) {
+    fn step(&mut self, step: Step, mapper: &mut Mapper, filter: &mut Filter) {
         let Step { mut reading, chunk, reply } = step;
-        let mut bench = Bench { mapper, bulker: &mut self.bulker, parking: &self.parking, now: Timestamp::now() };
+        let now = Timestamp::now();
+        let mut bench = Bench { mapper, filter, bulker: &mut self.bulker, parking: &self.parking, now };
         let end = reading.step(chunk.as_deref(), &mut bench);
         drop(chunk);
         // The reader may have been cancelled; dropping the reading gives its part back.

@@ -10,3 +10,6 @@ mod reading;
 
 pub use mill::{Mill, MillSettings, Threads};
 pub use reading::{ObjectFault, Reading, RecordLimits};
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::bulker::Bulker;
 use crate::ack::{Outcome, Part};
 use crate::ecs::{Mapper, Origin, Position, Timestamp};
+use crate::filter::{Fate, Filter, Rule, Rules};
 use crate::output::Source;
 use crate::output::parking::{Parked, Parking};
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
@@ -44,6 +45,7 @@ pub struct Reading {
     origin: Arc<Origin>,
     source: Arc<Source>,
     limits: RecordLimits,
+    rules: Arc<Rules>,
     digest: bool,
     inflate: Inflate,
     splitter: Splitter,
@@ -55,9 +57,16 @@ pub struct Reading {
 
 impl Reading {
     /// Starts on an object. `digest`: the whole object is one record.
-    pub fn new(part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool, limits: RecordLimits) -> Reading {
+    pub fn new(
+        part: Part,
+        origin: Arc<Origin>,
+        source: Arc<Source>,
+        digest: bool,
+        limits: RecordLimits,
+        rules: Arc<Rules>,
+    ) -> Reading {
         let (inflate, splitter) = (Inflate::new(limits.inflate), Splitter::new(limits.record, digest));
-        Reading { part, origin, source, limits, digest, inflate, splitter, seen: 0, issued: 0 }
+        Reading { part, origin, source, limits, rules, digest, inflate, splitter, seen: 0, issued: 0 }
     }
 
     /// Starts again from the first byte; records that are under way already will be passed over.
@@ -92,6 +101,7 @@ impl Reading {
         let mut asides = Asides::default();
         let read = self.read(chunk, bench, &mut asides);
         bench.bulker.issue(&self.part, &self.source);
+        asides.filter(&self.part);
         asides.park(self, bench.parking)?;
         match read {
             Err(Halt::Inflate(fault @ (InflateFault::TooLarge { .. } | InflateFault::Ratio { .. }))) => {
@@ -110,7 +120,8 @@ impl Reading {
     }
 
     fn read(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>, asides: &mut Asides) -> Result<(), Halt> {
-        let Reading { part, origin, source, inflate, splitter, seen, issued, .. } = self;
+        let Reading { part, origin, source, rules, inflate, splitter, seen, issued, .. } = self;
+        let of = Of { part, origin, source, rules };
         let mut window = |text: &[u8]| -> Result<(), Halt> {
             let mut flow = ControlFlow::Continue(());
             splitter.push(text, &mut |piece| {
@@ -119,7 +130,7 @@ impl Reading {
                 }
                 *seen += 1;
                 if *seen > *issued {
-                    flow = bench.record(piece, part, origin, source, asides);
+                    flow = bench.record(piece, of, asides);
                 }
             })?;
             match flow {
@@ -140,20 +151,23 @@ impl Reading {
 /// What a thread of the mill works with.
 pub(super) struct Bench<'a> {
     pub mapper: &'a mut Mapper,
+    pub filter: &'a mut Filter,
     pub bulker: &'a mut Bulker,
     pub parking: &'a Parking,
     pub now: Timestamp,
 }
 
+/// What all records of an object have in common.
+#[derive(Clone, Copy)]
+struct Of<'a> {
+    part: &'a Part,
+    origin: &'a Origin,
+    source: &'a Arc<Source>,
+    rules: &'a Rules,
+}
+
 impl Bench<'_> {
-    fn record(
-        &mut self,
-        piece: Piece<'_>,
-        part: &Part,
-        origin: &Origin,
-        source: &Arc<Source>,
-        asides: &mut Asides,
-    ) -> ControlFlow<ObjectFault> {
+    fn record(&mut self, piece: Piece<'_>, of: Of<'_>, asides: &mut Asides) -> ControlFlow<ObjectFault> {
         let (offset, text) = match piece {
             Piece::Record { offset, text } => (offset, text),
             Piece::Oversized { offset, head, length } => {
@@ -166,19 +180,36 @@ impl Bench<'_> {
                 return ControlFlow::Continue(());
             }
         };
-        match self.mapper.map(text, Position::new(origin, offset), self.now) {
-            Ok(document) => self.bulker.add(&document, part, source),
+        let at = Position { tags: of.rules.tags(), ..Position::new(of.origin, offset) };
+        let mut unwanted = None;
+        let mapped = self.mapper.map_unless(text, at, self.now, &mut |record| {
+            unwanted = of.rules.unwanted(record, self.filter);
+            unwanted.is_some()
+        });
+        let mapped = match mapped {
+            Ok(mapped) => mapped,
             Err(broken) => {
                 asides.add("broken-record", broken.to_string(), offset, text);
-                ControlFlow::Continue(())
+                return ControlFlow::Continue(());
             }
+        };
+        let fate = mapped.map(|mapped| self.filter.apply(of.rules, mapped));
+        match (fate, unwanted) {
+            (Some(Fate::Shipped(document)), _) => return self.bulker.add(&document, of.part, of.source),
+            (Some(Fate::Dropped(rule)), _) | (None, Some(rule)) => asides.drop_by(rule),
+            // The mapper leaves out only what a rule does not want.
+            (None, None) => {}
         }
+        ControlFlow::Continue(())
     }
 }
 
-/// Records of one step that go to the dead letter.
+/// Records of one step that go into no bulk: to the dead letter, or nowhere because a rule drops them.
 #[derive(Default)]
-struct Asides(Vec<Aside>);
+struct Asides {
+    parked: Vec<Aside>,
+    dropped: Vec<(Arc<Rule>, u64)>,
+}
 
 struct Aside {
     code: &'static str,
@@ -189,17 +220,32 @@ struct Aside {
 
 impl Asides {
     fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) {
-        self.0.push(Aside { code, reason, offset, record: record.to_vec() });
+        self.parked.push(Aside { code, reason, offset, record: record.to_vec() });
+    }
+
+    fn drop_by(&mut self, rule: &Arc<Rule>) {
+        match self.dropped.iter_mut().find(|(own, _)| Arc::ptr_eq(own, rule)) {
+            Some((_, records)) => *records += 1,
+            None => self.dropped.push((Arc::clone(rule), 1)),
+        }
+    }
+
+    /// Gives what rules drop its outcome, and counts it by rule.
+    fn filter(&self, part: &Part) {
+        for (rule, records) in &self.dropped {
+            part.issue(*records).settle(Outcome::Filtered, *records);
+            rule.count(*records);
+        }
     }
 
     /// Parked records are settled only after the dead letter has them durably.
     fn park(&self, reading: &Reading, parking: &Parking) -> Result<(), ObjectFault> {
-        if self.0.is_empty() {
+        if self.parked.is_empty() {
             return Ok(());
         }
         let source = &reading.source;
         let parked: Vec<Parked<'_>> = self
-            .0
+            .parked
             .iter()
             .map(|aside| Parked {
                 code: aside.code,

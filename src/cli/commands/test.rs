@@ -16,8 +16,8 @@ pub fn test(global: &Global, args: &TestArgs, out: &mut dyn Write) -> Result<(),
         TestWhat::Input => load::runtime()?.block_on(async {
             let mut checks = Vec::new();
             for input in &settings.inputs {
-                for check in input.test().await {
-                    checks.push(Check { step: format!("{}: {}", input.id(), check.step), ..check });
+                for check in input.input.test().await {
+                    checks.push(Check { step: format!("{}: {}", input.input.id(), check.step), ..check });
                 }
             }
             checks

@@ -20,7 +20,6 @@ pub(super) const ROWS: &[Row] = &[
     ignored("filebeat.config_dir", INPUTS),
     refused("filebeat", "settings of this program stand under `trailship`"),
     renamed("inputs", "use `trailship.inputs`"),
-    refused("processors", "processors are not in this version yet; use `output.elasticsearch.pipeline`"),
     refused("tags", PER_INPUT),
     refused("fields", PER_INPUT),
     refused("fields_under_root", PER_INPUT),

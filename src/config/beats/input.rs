@@ -79,11 +79,8 @@ pub(super) const AWS_CLOUDWATCH: &[Row] = &[
 
 /// Any input.
 pub(super) const COMMON: &[Row] = &[
-    refused("processors", "processors are not in this version yet; use an ingest `pipeline` of the output"),
     refused("pipeline", "set the ingest pipeline of all inputs as `output.elasticsearch.pipeline`"),
     refused("index", "set the index of all inputs as `output.elasticsearch.index`"),
-    refused("fields", "added fields are not in this version yet; use `tags` or an ingest pipeline"),
-    refused("fields_under_root", "added fields are not in this version yet; use `tags` or an ingest pipeline"),
     refused("data_stream", "documents of all inputs go to one data stream; set `data_stream.namespace` at the top"),
     ignored("keep_null", "empty values are left out, as Elastic's ingest pipeline does"),
     ignored("publisher_pipeline", "nothing about this host is added to documents"),

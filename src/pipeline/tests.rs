@@ -1,0 +1,116 @@
+//! Objects through a running mill, with rules.
+#![allow(clippy::unwrap_used)]
+
+use super::{Mill, MillSettings, RecordLimits};
+use crate::ack::{Counters, Delivery, Outcome};
+use crate::config;
+use crate::ecs::{Origin, Settings};
+use crate::filter::{Own, Rule, Rules, processors};
+use crate::output::parking::Parking;
+use crate::output::{BulkShape, Framing, Source};
+use crate::record::inflate::InflateLimits;
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Drops by the record, drops by the document, changes.
+const RULES: &str = "processors:
+- drop_event: {id: raw, when: {equals: {eventName: A}}}
+- drop_event: {id: mapped, when: {equals: {event.action: B}}}
+- add_tags: {tags: [c], when: {equals: {event.action: C}}}
+";
+
+fn rules(folder: &std::path::Path) -> Vec<Arc<Rule>> {
+    let file = folder.join("t.yml");
+    std::fs::write(&file, RULES).unwrap();
+    let mut config = config::load(&[file], &[], &|_| None).unwrap();
+    let rules = processors(&mut config, "processors");
+    config.finish().unwrap();
+    rules
+}
+
+/// Ships one object; answers its counters, its documents, and the records that each rule dropped.
+async fn ship(
+    object: String,
+    chunk: usize,
+    max_records: usize,
+) -> (crate::ack::Counts, Vec<serde_json::Value>, Vec<u64>) {
+    let folder = tempfile::tempdir().unwrap();
+    let all = rules(folder.path());
+    let parking = Arc::new(Parking::open(&folder.path().join("dead-letter")).unwrap());
+    let settings = MillSettings {
+        threads: 1,
+        mapping: Arc::new(Settings::default()),
+        shape: BulkShape { framing: Framing::Lines, compression_level: 0, max_bytes: 1 << 20, max_records },
+        limits: RecordLimits { inflate: InflateLimits { bytes: 1 << 30, ratio: 1000 }, record: 1 << 20 },
+        budget: 64 << 20,
+        flush_timeout: Duration::from_secs(60),
+    };
+    let (bulks, mut queue) = mpsc::channel(2);
+    let (mill, threads) = Mill::start(&settings, &parking, &bulks).unwrap();
+    drop(bulks);
+    let documents = tokio::spawn(async move {
+        let mut documents = Vec::new();
+        while let Some(bulk) = queue.recv().await {
+            for line in bulk.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                documents.push(serde_json::from_slice(line).unwrap());
+            }
+            for mut segment in bulk.segments {
+                let open = segment.receipt.open();
+                segment.receipt.settle(Outcome::Indexed, open);
+            }
+        }
+        documents
+    });
+    let (counters, (verdicts, mut settled)) = (Arc::new(Counters::default()), mpsc::unbounded_channel());
+    let delivery = Delivery::open(1, Arc::clone(&counters), verdicts);
+    let part = delivery.part();
+    delivery.seal();
+    let own = mill.with(Arc::new(Rules::new(&Settings::default(), Own::default(), &all)));
+    drop(mill);
+    let mut reading = own.begin(part, Arc::new(Origin::default()), Arc::new(Source::default()), false);
+    for piece in object.as_bytes().chunks(chunk) {
+        reading = own.step(reading, Bytes::copy_from_slice(piece)).await.map_err(|(_, fault)| fault).unwrap();
+    }
+    let reading = own.finish(reading).await.map_err(|(_, fault)| fault).unwrap();
+    reading.into_part().complete();
+    drop(own);
+    let documents = documents.await.unwrap();
+    assert!(settled.recv().await.unwrap().settled);
+    tokio::task::spawn_blocking(|| threads.join()).await.unwrap();
+    (counters.read(), documents, all.iter().map(|rule| rule.dropped()).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_record_is_filtered_parked_or_indexed(
+        names in proptest::collection::vec("[ABCDX]", 1..60), chunk in 20..2000usize, max_records in 1..20usize,
+    ) {
+        // X stands for a record that is no JSON.
+        let records: Vec<String> = names
+            .iter()
+            .map(|name| if name == "X" { r#"{"eventName":}"#.to_owned() } else { format!(r#"{{"eventName":"{name}"}}"#) })
+            .collect();
+        let object = format!(r#"{{"Records":[{}]}}"#, records.join(","));
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (counts, documents, dropped) = runtime.block_on(ship(object, chunk, max_records));
+        let count = |name: &str| names.iter().filter(|own| *own == name).count() as u64;
+        prop_assert_eq!(counts.received, names.len() as u64);
+        prop_assert_eq!(counts.filtered, count("A") + count("B"));
+        prop_assert_eq!(counts.parked, count("X"));
+        prop_assert_eq!(counts.indexed, count("C") + count("D"));
+        prop_assert_eq!((counts.returned, counts.in_flight, counts.unbalanced()), (0, 0, 0));
+        prop_assert_eq!(dropped, [count("A"), count("B"), 0]);
+        let actions: Vec<&str> = documents.iter().filter_map(|doc| doc["event"]["action"].as_str()).collect();
+        let shipped: Vec<&str> = names.iter().map(String::as_str).filter(|name| matches!(*name, "C" | "D")).collect();
+        prop_assert_eq!(actions, shipped);
+        for doc in &documents {
+            let tagged = doc["tags"].as_array().unwrap().iter().any(|tag| tag == "c");
+            prop_assert_eq!(tagged, doc["event"]["action"] == "C");
+        }
+    }
+}
