@@ -80,13 +80,13 @@ impl Config {
         Some(value)
     }
 
-    /// What stands at a path, as it was written: for parts whose names the user chooses. Nothing below it is judged here.
-    pub fn written(&mut self, path: &str) -> Written {
-        let written = self.root.find(path).map(Written::of).unwrap_or_default();
+    /// What stands at a path, as it was written, or `default`: for parts whose names the user chooses. Nothing below it
+    /// is judged here.
+    pub fn written(&mut self, path: &str, default: Written) -> Written {
+        let there = self.root.find(path).map(Written::of).filter(|written| *written != Written::Nothing);
+        let written = there.unwrap_or(default);
         self.claim(path);
-        if written != Written::Nothing {
-            self.keep(path, &written);
-        }
+        self.keep(path, &written);
         written
     }
 

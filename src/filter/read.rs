@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Reads a list of processors, such as that at the top of the configuration.
 pub fn processors(config: &mut Config, path: &str) -> Vec<Arc<Rule>> {
-    let written = config.written(path);
+    let written = config.written(path, Written::List(Vec::new()));
     let mut reads = Reads::default();
     let rules = reads.processors(&written, path);
     reads.report(config);
@@ -22,11 +22,11 @@ impl Own {
     /// Reads `tags`, `fields`, `fields_under_root` and `processors` of the input whose section is at `path`; to be called
     /// before the section itself is read.
     pub fn read(config: &mut Config, path: &str) -> Own {
-        let tags = config.value::<Vec<String>>(&format!("{path}.tags")).unwrap_or_default();
-        let under_root = config.value::<bool>(&format!("{path}.fields_under_root")).unwrap_or_default();
+        let tags = config.section::<Vec<String>>(&format!("{path}.tags"));
+        let under_root = config.section::<bool>(&format!("{path}.fields_under_root"));
         let rules = processors(config, &format!("{path}.processors"));
         let at = format!("{path}.fields");
-        let written = config.written(&at);
+        let written = config.written(&at, Written::Map(Vec::new()));
         let mut reads = Reads::default();
         let above = if under_root { Vec::new() } else { vec!["fields".to_owned()] };
         let fields = reads.fields(&written, &at, &above);

@@ -66,6 +66,40 @@ fn a_wrong_key_is_answered_with_its_place_and_the_nearest_right_one() {
 }
 
 #[test]
+fn rules_drop_and_change_what_is_shipped_and_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let records: Vec<String> = ["Decrypt", "Decrypt", "GetUser", "RunInstances"]
+        .iter()
+        .enumerate()
+        .map(|(n, name)| format!(r#"{{"eventID":"e-{n}","recipientAccountId":"111122223333","eventName":"{name}"}}"#))
+        .collect();
+    std::fs::write(folder.path().join("a.json"), format!("{{\"Records\":[{}]}}", records.join(","))).unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let path = file(
+        folder.path(),
+        &format!(
+            "trailship.inputs:\n- type: file\n  paths: ['{}']\n  tags: [mine]\n  fields: {{team: a}}\n  processors:\n  - drop_event: {{id: noise, when.equals.eventName: Decrypt}}\nprocessors:\n- drop_event: {{when.equals: {{event.action: GetUser, fields.team: a}}}}\n- drop_fields: {{fields: [agent]}}\noutput.file.path: '{}'\n",
+            at("a.json"),
+            at("out"),
+        ),
+    );
+    let (data, logs) = (at("data"), at("logs"));
+    let run = ["run", "--once", "--format", "json", "-e", "-c", &path, "--path.data", &data, "--path.logs", &logs];
+    let output = trailship(&run, b"");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&summary["records"], &summary["indexed"], &summary["filtered"]), (&4.into(), &1.into(), &3.into()));
+    assert_eq!(summary["filtered_by_rule"], serde_json::json!({"noise": 2, "processors[0]": 1}));
+    assert_eq!(summary["inputs"][0]["unbalanced"], 0);
+    let shipped = std::fs::read_dir(at("out")).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let shipped: Vec<Value> = shipped.flat_map(|file| documents(&file)).collect();
+    assert_eq!(shipped.len(), 1);
+    assert_eq!(shipped[0]["event"]["action"], "RunInstances");
+    assert_eq!(shipped[0]["tags"], serde_json::json!(["forwarded", "aws-cloudtrail", "mine"]));
+    assert_eq!((&shipped[0]["fields"]["team"], &shipped[0]["agent"]), (&"a".into(), &Value::Null));
+}
+
+#[test]
 fn the_example_is_right_and_exports_itself() {
     let folder = tempfile::tempdir().unwrap();
     let example = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.yml")).unwrap();
