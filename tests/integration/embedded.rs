@@ -77,7 +77,7 @@ fn a_followed_folder_ships_what_comes_and_ends_on_sigterm() {
             crate::support::trail::object(&crate::support::trail::records(&format!("file{n}"), 10)),
         )
         .unwrap();
-        std::fs::rename(input.join("part"), input.join(format!("{n}.json.gz"))).unwrap();
+        move_into_place(&input.join("part"), &input.join(format!("{n}.json.gz")));
         crate::support::program::until("the file is shipped", || {
             assert!(running.ended().is_none(), "{}", running.said());
             (out.exists() && lines(&out).len() == (n + 1) * 10).then_some(())
@@ -88,4 +88,9 @@ fn a_followed_folder_ships_what_comes_and_ends_on_sigterm() {
     assert!(status.success(), "{}", std::fs::read_to_string(log).unwrap());
     let summary: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(summary["indexed"], 30, "{summary}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "as `aws s3 sync` does")]
+fn move_into_place(from: &Path, to: &Path) {
+    std::fs::rename(from, to).unwrap();
 }

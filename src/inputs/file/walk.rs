@@ -152,7 +152,7 @@ mod tests {
         let whole = walk(&[root.to_str().unwrap().to_owned()], &selection());
         assert_eq!(whole.found.iter().map(|f| &f.path).collect::<Vec<_>>(), [&log, &plain]);
         assert_eq!((whole.skipped, whole.faults.len()), (1, 0));
-        let named = walk(&[digest.clone()], &selection());
+        let named = walk(std::slice::from_ref(&digest), &selection());
         assert_eq!(named.found.iter().map(|f| (&f.path, f.digest)).collect::<Vec<_>>(), [(&digest, true)]);
         let glob = walk(&[format!("{}/AWSLogs/**/*.gz", root.display()), log.clone()], &selection());
         assert_eq!(glob.found.iter().map(|f| &f.path).collect::<Vec<_>>(), [&log]);

@@ -1,7 +1,7 @@
 //! The real binary, as a user runs it.
 
 use serde_json::Value;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -138,7 +138,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.said());
+            let _ = writeln!(std::io::stderr(), "{}", self.said());
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
