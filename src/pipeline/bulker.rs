@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
+/// Bytes by which the last document of a bulk commonly passes its limit.
+const SLACK: usize = 64 * 1024;
+
 /// The bulk under construction of one thread.
 pub(super) struct Bulker {
     shape: BulkShape,
@@ -50,6 +53,10 @@ impl Bulker {
 
     /// Adds one document of `part`; sends the bulk when it is full.
     pub(super) fn add(&mut self, document: &Mapped<'_>, part: &Part, source: &Arc<Source>) -> ControlFlow<ObjectFault> {
+        if self.body.capacity() == 0 {
+            // All at once: growing by doubling would take up to twice as much.
+            self.body.reserve(self.shape.max_bytes + SLACK);
+        }
         let from = self.body.len();
         match self.shape.framing {
             Framing::Create => {
@@ -104,6 +111,10 @@ impl Bulker {
             },
             None => (self.body.clone(), false),
         };
+        // One huge record must not pin its size for the rest of the run.
+        if self.body.capacity() > 2 * self.shape.max_bytes + SLACK {
+            self.body = Vec::new();
+        }
         self.body.clear();
         self.started = None;
         let charge = self.runtime.block_on(self.budget.charge(body.len()));

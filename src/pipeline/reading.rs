@@ -7,6 +7,7 @@ use crate::output::Source;
 use crate::output::parking::{Parked, Parking};
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
 use crate::record::split::{Piece, SplitFault, Splitter};
+use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -51,13 +52,25 @@ pub struct Reading {
     seen: u64,
     /// Records that an earlier try issued, not to be repeated.
     issued: u64,
+    asides: Asides,
 }
 
 impl Reading {
     /// Starts on an object. `digest`: the whole object is one record.
     pub fn new(part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool, limits: RecordLimits) -> Reading {
         let (inflate, splitter) = (Inflate::new(limits.inflate), Splitter::new(limits.record, digest));
-        Reading { part, origin, source, limits, digest, inflate, splitter, seen: 0, issued: 0 }
+        Reading {
+            part,
+            origin,
+            source,
+            limits,
+            digest,
+            inflate,
+            splitter,
+            seen: 0,
+            issued: 0,
+            asides: Asides::default(),
+        }
     }
 
     /// Starts again from the first byte; records that are under way already will be passed over.
@@ -89,10 +102,9 @@ impl Reading {
 
     /// Takes the next chunk; `None` is the end of the object.
     pub(super) fn step(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>) -> Result<(), ObjectFault> {
-        let mut asides = Asides::default();
-        let read = self.read(chunk, bench, &mut asides);
+        let read = self.read(chunk, bench);
         bench.bulker.issue(&self.part, &self.source);
-        asides.park(self, bench.parking)?;
+        self.asides.park(&self.part, &self.source, bench.parking)?;
         match read {
             Err(Halt::Inflate(fault @ (InflateFault::TooLarge { .. } | InflateFault::Ratio { .. }))) => {
                 Err(ObjectFault::Limit(fault.to_string()))
@@ -109,8 +121,8 @@ impl Reading {
         }
     }
 
-    fn read(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>, asides: &mut Asides) -> Result<(), Halt> {
-        let Reading { part, origin, source, inflate, splitter, seen, issued, .. } = self;
+    fn read(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>) -> Result<(), Halt> {
+        let Reading { part, origin, source, inflate, splitter, seen, issued, asides, .. } = self;
         let mut window = |text: &[u8]| -> Result<(), Halt> {
             let mut flow = ControlFlow::Continue(());
             splitter.push(text, &mut |piece| {
@@ -154,31 +166,34 @@ impl Bench<'_> {
         source: &Arc<Source>,
         asides: &mut Asides,
     ) -> ControlFlow<ObjectFault> {
-        let (offset, text) = match piece {
-            Piece::Record { offset, text } => (offset, text),
+        let full = match piece {
+            Piece::Record { offset, text } => match self.mapper.map(text, Position::new(origin, offset), self.now) {
+                Ok(document) => return self.bulker.add(&document, part, source),
+                Err(broken) => asides.add("broken-record", broken.to_string(), offset, text),
+            },
             Piece::Oversized { offset, head, length } => {
-                asides.add(
-                    "too-large",
-                    format!("the record has {length} bytes, more than `limits.record_bytes`"),
-                    offset,
-                    head,
-                );
-                return ControlFlow::Continue(());
+                let reason = format!("the record has {length} bytes, more than `limits.record_bytes`");
+                asides.add("too-large", reason, offset, head)
             }
         };
-        match self.mapper.map(text, Position::new(origin, offset), self.now) {
-            Ok(document) => self.bulker.add(&document, part, source),
-            Err(broken) => {
-                asides.add("broken-record", broken.to_string(), offset, text);
-                ControlFlow::Continue(())
-            }
+        match full.then(|| asides.park(part, source, self.parking)) {
+            Some(Err(fault)) => ControlFlow::Break(fault),
+            _ => ControlFlow::Continue(()),
         }
     }
 }
 
-/// Records of one step that go to the dead letter.
+/// Broken records of one object on their way to the dead letter, in small lots.
 #[derive(Default)]
-struct Asides(Vec<Aside>);
+struct Asides {
+    waiting: Vec<Aside>,
+    /// Bytes of the records that wait.
+    bytes: usize,
+    /// Broken records of the object so far.
+    broken: u64,
+    /// Those of them that no letter is written for, not settled yet.
+    counted: u64,
+}
 
 struct Aside {
     code: &'static str,
@@ -187,19 +202,40 @@ struct Aside {
     record: Vec<u8>,
 }
 
+/// Broken records, and their bytes, that wait for one durable write.
+const LOT: usize = 256;
+const LOT_BYTES: usize = 1 << 20;
+/// Broken records of one object that are kept one by one. A small hostile object can hold millions, whose letters would
+/// fill the disk; what is beyond this stays in the object, which the last letter names.
+const KEPT: u64 = 10_000;
+
 impl Asides {
-    fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) {
-        self.0.push(Aside { code, reason, offset, record: record.to_vec() });
+    /// Takes a broken record; true when the lot is full.
+    fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) -> bool {
+        self.broken += 1;
+        let reason = match self.broken.cmp(&(KEPT + 1)) {
+            Ordering::Less => reason,
+            Ordering::Equal => {
+                format!("more than {KEPT} records of this object are broken, the rest is only counted; here: {reason}")
+            }
+            Ordering::Greater => {
+                self.counted += 1;
+                return false;
+            }
+        };
+        self.waiting.push(Aside { code, reason, offset, record: record.to_vec() });
+        self.bytes += record.len();
+        self.waiting.len() >= LOT || self.bytes >= LOT_BYTES
     }
 
-    /// Parked records are settled only after the dead letter has them durably.
-    fn park(&self, reading: &Reading, parking: &Parking) -> Result<(), ObjectFault> {
-        if self.0.is_empty() {
+    /// Parks what waits. Records are settled only after the dead letter has them, or the letter that stands for them.
+    fn park(&mut self, part: &Part, source: &Source, parking: &Parking) -> Result<(), ObjectFault> {
+        let n = self.waiting.len() as u64 + self.counted;
+        if n == 0 {
             return Ok(());
         }
-        let source = &reading.source;
-        let parked: Vec<Parked<'_>> = self
-            .0
+        let letters: Vec<Parked<'_>> = self
+            .waiting
             .iter()
             .map(|aside| Parked {
                 code: aside.code,
@@ -211,10 +247,12 @@ impl Asides {
                 record: &aside.record,
             })
             .collect();
-        let n = parked.len() as u64;
-        let mut receipt = reading.part.issue(n);
-        parking.park(&parked).map_err(|error| ObjectFault::Parking(error.to_string()))?;
+        let mut receipt = part.issue(n);
+        parking.park(&letters).map_err(|error| ObjectFault::Parking(error.to_string()))?;
         receipt.settle(Outcome::Parked, n);
+        parking.count_elsewhere("broken-record", self.counted);
+        self.waiting.clear();
+        (self.bytes, self.counted) = (0, 0);
         Ok(())
     }
 }

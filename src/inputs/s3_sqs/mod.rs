@@ -11,11 +11,11 @@ mod recent;
 #[cfg(test)]
 mod testing;
 
-use super::{Check, Context, Input, InputError, Verdict};
+use super::{Check, Context, Input, InputError, Progress, Verdict};
 use crate::aws::{Fault, FaultKind, Session};
 use config::S3SqsConfig;
 use handler::Handler;
-use keeper::{Keeper, KeeperSettings};
+use keeper::{Keeper, KeeperSettings, Kept};
 use object::S3Reads;
 use queue::{Queue, SqsQueue};
 use receiver::{Receiver, ReceiverSettings};
@@ -23,6 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The input, configured.
@@ -51,7 +52,7 @@ impl S3SqsInput {
     async fn ship(&self, mut context: Context) -> Result<(), String> {
         let (session, url) = self.open().await?;
         let queue = Arc::new(SqsQueue::new(session.sqs(), &url));
-        look(&*queue, &context).await?;
+        look(&*queue, &context.progress, context.once, &context.stop).await?;
         tracing::info!(input = self.config.id, queue = url, region = session.region(), "messages are received");
         context.abort = aborted_after(&context, self.config.sqs.shutdown_grace_time.map(|grace| grace.get()));
 
@@ -64,7 +65,7 @@ impl S3SqsInput {
         let (keeper, keeping) =
             Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
         let keeping = tokio::spawn(keeping.run());
-        tokio::spawn(watch_depth(Arc::clone(&queue), context.clone()));
+        tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
 
         let reads = S3Reads {
             input: self.config.id.clone(),
@@ -78,7 +79,6 @@ impl S3SqsInput {
             reads,
             self.config.selection(),
             keeper.clone(),
-            counters,
             Arc::clone(&progress),
             workers,
             stop.clone(),
@@ -90,14 +90,8 @@ impl S3SqsInput {
             workers,
             once: context.once,
         };
-        let received = Receiver::new(settings, queue, keeper, Arc::new(handler), progress, &stop).run(&abort).await;
-        // The last clone of the keeper went with the receiver: its task ends when nothing is held.
-        if keeping.await.is_err() {
-            return Err(
-                "a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned()
-            );
-        }
-        received
+        let receiver = Receiver::new(settings, queue, keeper, Arc::new(handler), counters, progress, &stop);
+        until_kept(receiver.run(&abort), keeping, &stop).await
     }
 }
 
@@ -174,12 +168,18 @@ impl S3SqsInput {
 
 /// Looks at the queue before anything is received. A queue that is not there, or that does not know us, ends the run;
 /// one that only does not show its figures does not.
-async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
+async fn look<Q: Queue>(
+    queue: &Q,
+    progress: &Progress,
+    once: bool,
+    stop: &CancellationToken,
+) -> Result<(), String> {
     let mut looks = 0;
     loop {
-        let fault: Fault = match queue.state().await {
+        let Some(state) = stop.run_until_cancelled(queue.state()).await else { return Ok(()) };
+        let fault: Fault = match state {
             Ok(state) => {
-                context.progress.waiting.store(state.visible + state.delayed, Relaxed);
+                progress.waiting.store(state.visible + state.delayed, Relaxed);
                 return Ok(());
             }
             Err(fault) => fault,
@@ -187,7 +187,7 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
         looks += 1;
         match fault.kind {
             FaultKind::Denied => {
-                context.progress.waiting.store(u64::MAX, Relaxed);
+                progress.waiting.store(u64::MAX, Relaxed);
                 tracing::warn!(
                     code = fault.code(),
                     "{fault}; {}; the depth of the queue stays unknown",
@@ -195,10 +195,10 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
                 );
                 return Ok(());
             }
-            FaultKind::Throttled | FaultKind::Transient if !context.once => return Ok(()),
+            FaultKind::Throttled | FaultKind::Transient if !once => return Ok(()),
             FaultKind::Throttled | FaultKind::Transient if looks < FIRST_LOOKS => {
                 tokio::select! {
-                    () = context.stop.cancelled() => return Ok(()),
+                    () = stop.cancelled() => return Ok(()),
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 }
             }
@@ -207,16 +207,37 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
     }
 }
 
-/// Keeps the number of waiting messages fresh; unknown while the queue does not tell.
-async fn watch_depth<Q: Queue>(queue: Arc<Q>, context: Context) {
-    loop {
-        tokio::select! {
-            () = context.abort.cancelled() => return,
-            () = tokio::time::sleep(DEPTH_INTERVAL) => {}
+/// Keeps the number of waiting messages fresh until `abort`; unknown while the queue does not tell. Holds nothing that a
+/// run waits for at its end, the mill above all, since an answer may hang.
+async fn watch_depth<Q: Queue>(queue: Arc<Q>, progress: Arc<Progress>, abort: CancellationToken) {
+    let watch = async {
+        loop {
+            tokio::time::sleep(DEPTH_INTERVAL).await;
+            let waiting = queue.state().await.map_or(u64::MAX, |state| state.visible + state.delayed);
+            progress.waiting.store(waiting, Relaxed);
         }
-        let waiting = queue.state().await.map_or(u64::MAX, |state| state.visible + state.delayed);
-        context.progress.waiting.store(waiting, Relaxed);
-    }
+    };
+    let _: Option<()> = abort.run_until_cancelled(watch).await;
+}
+
+/// Receives until the end of the run, then waits until nothing is held. A keeper that breaks ends the receiving: without
+/// it, what is received would stay hidden unread.
+async fn until_kept(
+    receiving: impl Future<Output = Result<(), String>>,
+    mut keeping: JoinHandle<Kept>,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    let broken =
+        |_| "a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned();
+    let received = tokio::select! {
+        received = receiving => received,
+        // Without a fault only an abort ends it first.
+        kept = &mut keeping => return kept.map(drop).map_err(broken),
+    };
+    // The last clone of the keeper went with the receiver: its task ends when nothing is held.
+    let kept = keeping.await.map_err(broken)?;
+    received?;
+    kept.complaint(stop.is_cancelled()).map_or(Ok(()), Err)
 }
 
 /// The abort of the run, or that of `sqs.shutdown_grace_time` after the stop, whichever comes first.
