@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Bulks that wait for a sender, beside those being sent.
-const WAITING_BULKS: usize = 2;
+const WAITING_BULKS: usize = 1;
 /// How often the watcher is told.
 const TICK: Duration = Duration::from_millis(250);
 

@@ -23,7 +23,7 @@ pub(super) struct Bulker {
     bulks: Sender<Bulk>,
     budget: Budget,
     runtime: Handle,
-    compressor: Option<Compressor>,
+    gzip: Option<Gzip>,
     body: Vec<u8>,
     items: Vec<u32>,
     keys: Vec<u64>,
@@ -35,13 +35,12 @@ pub(super) struct Bulker {
 
 impl Bulker {
     pub(super) fn new(shape: BulkShape, bulks: Sender<Bulk>, budget: Budget, runtime: Handle) -> Bulker {
-        let level = CompressionLvl::new(i32::from(shape.compression_level));
         Bulker {
             shape,
             bulks,
             budget,
             runtime,
-            compressor: level.ok().filter(|_| shape.compression_level > 0).map(Compressor::new),
+            gzip: Gzip::new(shape.compression_level),
             body: Vec::new(),
             items: Vec::new(),
             keys: Vec::new(),
@@ -104,11 +103,8 @@ impl Bulker {
         if self.items.is_empty() {
             return ControlFlow::Continue(());
         }
-        let (body, gzip) = match &mut self.compressor {
-            Some(compressor) => match gzip(compressor, &self.body) {
-                Some(zipped) => (zipped, true),
-                None => (self.body.clone(), false),
-            },
+        let (body, gzip) = match self.gzip.as_mut().and_then(|gzip| gzip.zip(&self.body)) {
+            Some(zipped) => (zipped, true),
             None => (self.body.clone(), false),
         };
         // One huge record must not pin its size for the rest of the run.
@@ -134,11 +130,27 @@ fn key(id: &str) -> u64 {
     hasher.finish()
 }
 
-/// One gzip member with the bytes of `body`; `None` never happens with a buffer of the stated bound.
-fn gzip(compressor: &mut Compressor, body: &[u8]) -> Option<Vec<u8>> {
-    let mut zipped = vec![0; compressor.gzip_compress_bound(body.len())];
-    let length = compressor.gzip_compress(body, &mut zipped).ok()?;
-    zipped.truncate(length);
-    zipped.shrink_to_fit();
-    Some(zipped)
+/// gzip of bulk bodies, with one output buffer for all of them: a fresh one would be zeroed to its full bound, of which
+/// a seventh is used.
+struct Gzip {
+    compressor: Compressor,
+    buffer: Vec<u8>,
+}
+
+impl Gzip {
+    /// `None` for level 0.
+    fn new(level: u8) -> Option<Gzip> {
+        let level = CompressionLvl::new(i32::from(level)).ok().filter(|_| level > 0)?;
+        Some(Gzip { compressor: Compressor::new(level), buffer: Vec::new() })
+    }
+
+    /// One gzip member with the bytes of `body`; `None` never happens with a buffer of the stated bound.
+    fn zip(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+        let bound = self.compressor.gzip_compress_bound(body.len());
+        if self.buffer.len() < bound {
+            self.buffer = vec![0; bound];
+        }
+        let length = self.compressor.gzip_compress(body, &mut self.buffer).ok()?;
+        self.buffer.get(..length).map(<[u8]>::to_vec)
+    }
 }

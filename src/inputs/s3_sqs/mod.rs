@@ -51,7 +51,7 @@ impl S3SqsInput {
 
     async fn ship(&self, mut context: Context) -> Result<(), String> {
         let (session, url) = self.open().await?;
-        let queue = Arc::new(SqsQueue::new(session.sqs(), &url));
+        let queue = Arc::new(SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()));
         look(&*queue, &context.progress, context.once, &context.stop).await?;
         tracing::info!(input = self.config.id, queue = url, region = session.region(), "messages are received");
         context.abort = aborted_after(&context, self.config.sqs.shutdown_grace_time.map(|grace| grace.get()));
@@ -75,14 +75,8 @@ impl S3SqsInput {
         };
         let workers = self.config.number_of_workers;
         let counters = Arc::clone(&context.counters);
-        let handler = Handler::new(
-            reads,
-            self.config.selection(),
-            keeper.clone(),
-            Arc::clone(&progress),
-            workers,
-            stop.clone(),
-        );
+        let handler =
+            Handler::new(reads, self.config.selection(), keeper.clone(), Arc::clone(&progress), workers, stop.clone());
         let settings = ReceiverSettings {
             visibility,
             wait: self.config.sqs.wait_time.get(),
@@ -133,7 +127,7 @@ impl S3SqsInput {
             }
         }
         let step = "sqs:GetQueueAttributes";
-        match SqsQueue::new(session.sqs(), &url).state().await {
+        match SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()).state().await {
             Ok(state) => {
                 let detail = format!(
                     "{} messages wait, {} are delayed, {} are being read",
@@ -168,12 +162,7 @@ impl S3SqsInput {
 
 /// Looks at the queue before anything is received. A queue that is not there, or that does not know us, ends the run;
 /// one that only does not show its figures does not.
-async fn look<Q: Queue>(
-    queue: &Q,
-    progress: &Progress,
-    once: bool,
-    stop: &CancellationToken,
-) -> Result<(), String> {
+async fn look<Q: Queue>(queue: &Q, progress: &Progress, once: bool, stop: &CancellationToken) -> Result<(), String> {
     let mut looks = 0;
     loop {
         let Some(state) = stop.run_until_cancelled(queue.state()).await else { return Ok(()) };
@@ -227,8 +216,7 @@ async fn until_kept(
     mut keeping: JoinHandle<Kept>,
     stop: &CancellationToken,
 ) -> Result<(), String> {
-    let broken =
-        |_| "a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned();
+    let broken = |_| "a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned();
     let received = tokio::select! {
         received = receiving => received,
         // Without a fault only an abort ends it first.
@@ -252,4 +240,59 @@ fn aborted_after(context: &Context, grace: Option<Duration>) -> CancellationToke
         }
     });
     abort
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::testing::{FakeQueue, Verb, Wrong};
+    use super::*;
+    use tokio::time::{Instant, sleep};
+
+    const NEVER: Duration = Duration::from_secs(10_000_000);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_hangs_does_not_outlast_the_abort() {
+        let queue = FakeQueue::with([]);
+        queue.fail(Verb::State, Wrong::Late(NEVER), 0, 1);
+        let abort = CancellationToken::new();
+        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::default(), abort.clone()));
+        sleep(2 * DEPTH_INTERVAL).await;
+        assert_eq!((queue.calls(Verb::State), watch.is_finished()), (1, false));
+        let before = Instant::now();
+        abort.cancel();
+        watch.await.unwrap();
+        assert_eq!((before.elapsed(), Arc::strong_count(&queue)), (Duration::ZERO, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_depth_is_told_and_unknown_while_the_queue_does_not_tell() {
+        let queue = FakeQueue::with(["a".to_owned(), "b".to_owned()]);
+        queue.fail(Verb::State, Wrong::Refused("InternalError"), 1, 1);
+        let (progress, abort) = (Arc::new(Progress::default()), CancellationToken::new());
+        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            sleep(DEPTH_INTERVAL + Duration::from_millis(10)).await;
+            told.push(progress.waiting.load(Relaxed));
+        }
+        assert_eq!(told, [2, u64::MAX, 2]);
+        abort.cancel();
+        watch.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_does_not_wait_for_the_first_look() {
+        let queue = FakeQueue::with([]);
+        queue.fail(Verb::State, Wrong::Late(NEVER), 0, 1);
+        let stop = CancellationToken::new();
+        let stopping = stop.clone();
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(3)).await;
+            stopping.cancel();
+        });
+        let before = Instant::now();
+        look(&*queue, &Progress::default(), true, &stop).await.unwrap();
+        assert_eq!(before.elapsed().as_secs(), 3);
+    }
 }

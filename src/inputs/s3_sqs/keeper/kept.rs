@@ -36,7 +36,7 @@ impl Kept {
         if self.refused > 0 {
             let counted = if self.refused == 1 { "1 message".to_owned() } else { format!("{} messages", self.refused) };
             complaints.push(format!(
-                "{counted} could be neither deleted nor given back, to be delivered again: {}",
+                "{counted} could be neither deleted nor given back and will be delivered again: {}",
                 self.refusal
             ));
         }
@@ -85,7 +85,7 @@ mod tests {
             kept.note_refused(&Fault::of_entry("DeleteMessageBatch", "q", code, None));
         }
         kept.note_unread(&["gone".to_owned()]);
-        let refused = "2 messages could be neither deleted nor given back, to be delivered again: `sqs:DeleteMessageBatch` of `q` failed with `AccessDenied`; allow `sqs:DeleteMessage` on the queue to this identity";
+        let refused = "2 messages could be neither deleted nor given back and will be delivered again: `sqs:DeleteMessageBatch` of `q` failed with `AccessDenied`; allow `sqs:DeleteMessage` on the queue to this identity";
         assert_eq!(kept.complaint(true).unwrap(), refused);
         assert!(kept.complaint(false).unwrap().starts_with(&format!("{refused}; 1 message names")));
     }
