@@ -17,14 +17,14 @@ use crate::pipeline::{Mill, MillSettings};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Bulks that wait for a sender, beside those being sent.
-const WAITING_BULKS: usize = 2;
+const WAITING_BULKS: usize = 1;
 /// How often the watcher is told.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -39,8 +39,9 @@ pub enum RunError {
     Output(#[from] OutputError),
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Inputs(Vec<InputError>),
+    /// What the run did all the same comes with the reasons.
+    #[error("{}", .reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Inputs { reasons: Vec<InputError>, summary: Box<Summary> },
 }
 
 /// How a run is told to end. Clones are the same.
@@ -48,15 +49,18 @@ pub enum RunError {
 pub struct Stop {
     stop: CancellationToken,
     abort: CancellationToken,
+    signals: Arc<AtomicU32>,
 }
 
 impl Stop {
-    /// The first call drains and gives back, the second drops everything at once.
-    pub fn signal(&self) {
-        if self.stop.is_cancelled() {
+    /// The first call drains and gives back, the second drops everything at once. True for the first.
+    pub fn signal(&self) -> bool {
+        let first = self.signals.fetch_add(1, Relaxed) == 0;
+        self.stop.cancel();
+        if !first {
             self.abort.cancel();
         }
-        self.stop.cancel();
+        first
     }
 }
 
@@ -197,7 +201,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     let last = summary(started);
     watch(&last);
     drop(identity);
-    if failures.is_empty() { Ok(last) } else { Err(RunError::Inputs(failures)) }
+    if failures.is_empty() { Ok(last) } else { Err(RunError::Inputs { reasons: failures, summary: Box::new(last) }) }
 }
 
 /// Starts the senders: each takes the next bulk and stays with it until every record has an outcome.

@@ -279,14 +279,13 @@ impl Default for FlushConfig {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct PathConfig {
-    config: PathBuf,
     data: PathBuf,
     logs: PathBuf,
 }
 
 impl Default for PathConfig {
     fn default() -> PathConfig {
-        PathConfig { config: PathBuf::from("."), data: PathBuf::from("data"), logs: PathBuf::from("logs") }
+        PathConfig { data: PathBuf::from("data"), logs: PathBuf::from("logs") }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One identity and its clients: SQS at the queue, S3 by the region of each bucket.
 //!
 //! The region of a bucket is found lazily: what the notification says, else the queue's; an answer that the bucket lies
-//! elsewhere is followed once and remembered. Leaves out listing and writing: this program only reads objects.
+//! elsewhere is followed once and remembered. A version that may not be read is replaced by the current one. Leaves out listing and writing: this program only reads objects.
 
 use super::credentials::CredentialSettings;
 use super::fault::{Fault, FaultKind, Service};
@@ -15,7 +15,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,8 +41,6 @@ pub struct Settings {
 
 /// Longest time to reach an endpoint.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A long poll of 20 s, and time for its answer.
-const LONGEST_RECEIVE: Duration = Duration::from_secs(25);
 /// Credentials that name no end are read again after this time, so that rotated ones are found; the SDK takes no less.
 const REREAD: Duration = Duration::from_secs(900);
 /// Tries of a call to S3, as Filebeat.
@@ -115,11 +113,7 @@ impl Session {
 
     /// A client of SQS that does not retry: who asks has a loop of its own.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        let timeout = self.settings.api_timeout.max(LONGEST_RECEIVE);
-        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_timeout(timeout).build();
-        let mut builder = aws_sdk_sqs::config::Builder::from(&self.sdk)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts);
+        let mut builder = aws_sdk_sqs::config::Builder::from(&self.sdk).retry_config(RetryConfig::disabled());
         if let Some(endpoint) = self.queue_endpoint() {
             builder = builder.endpoint_url(endpoint);
         }
@@ -137,6 +131,7 @@ impl Session {
             api_timeout: self.settings.api_timeout,
             clients: Mutex::default(),
             regions: Mutex::default(),
+            unversioned: Mutex::default(),
         }
     }
 
@@ -192,6 +187,8 @@ pub struct Buckets {
     clients: Mutex<HashMap<String, aws_sdk_s3::Client>>,
     /// Regions of buckets, as answers told.
     regions: Mutex<HashMap<String, String>>,
+    /// Buckets whose objects may be read, but not by version.
+    unversioned: Mutex<HashSet<String>>,
 }
 
 /// Where an object lies.
@@ -207,9 +204,30 @@ pub struct Place<'a> {
 impl Buckets {
     /// Opens an object: its head has arrived, its body follows.
     ///
+    /// A version takes a permission of its own, `s3:GetObjectVersion`, which policies made for CloudTrail often lack. When
+    /// it is denied the current version is read: CloudTrail writes each object once.
+    ///
     /// # Errors
     /// The judged fault, after the SDK's retries and after one redirect to the bucket's own region.
     pub async fn open(&self, place: Place<'_>) -> Result<GetObjectOutput, Fault> {
+        let version = place.version.filter(|_| !lock(&self.unversioned).contains(place.bucket));
+        let place = Place { version, ..place };
+        let denied = match self.open_in_its_region(place).await {
+            Err(fault) if fault.kind == FaultKind::Denied && place.version.is_some() => fault,
+            ended => return ended,
+        };
+        match self.open_in_its_region(Place { version: None, ..place }).await {
+            Ok(opened) => {
+                self.note_unversioned(place.bucket, &denied);
+                Ok(opened)
+            }
+            // The version may well be there, and be readable by who is allowed to.
+            Err(fault) if matches!(fault.kind, FaultKind::Denied | FaultKind::Missing) => Err(denied),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn open_in_its_region(&self, place: Place<'_>) -> Result<GetObjectOutput, Fault> {
         let region = self.region_of(place.bucket, place.hint);
         let fault = match self.open_in(&region, place).await {
             Ok(opened) => return Ok(opened),
@@ -275,8 +293,24 @@ impl Buckets {
             .key(place.key)
             .set_version_id(place.version.map(str::to_owned));
         request.send().await.map_err(|error| {
-            Fault::of(Service::S3, "GetObject", format!("s3://{}/{}", place.bucket, place.key), &error)
+            let fault = Fault::of(Service::S3, "GetObject", format!("s3://{}/{}", place.bucket, place.key), &error);
+            if place.version.is_some() { fault.of_version() } else { fault }
         })
+    }
+
+    /// Says once for each bucket that its versions are denied, and asks no more for them.
+    fn note_unversioned(&self, bucket: &str, denied: &Fault) {
+        let mut unversioned = lock(&self.unversioned);
+        if unversioned.len() >= MAX_BUCKETS {
+            unversioned.clear();
+        }
+        if unversioned.insert(bucket.to_owned()) {
+            tracing::warn!(
+                bucket,
+                code = denied.code(),
+                "the version that a notification names may not be read, and the current one is read instead; allow `s3:GetObjectVersion` on the objects to this identity"
+            );
+        }
     }
 
     /// Asks S3 where a bucket lies; the answer names the region even when it is a refusal.

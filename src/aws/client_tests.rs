@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 /// Answers by the head of a request: status line and headers, then the body.
 type Answer = Arc<dyn Fn(&str) -> (String, &'static str) + Send + Sync>;
 
-/// A server on loopback that answers every request by `answer` and keeps the heads.
+/// A server on loopback that answers every request by `answer` and keeps the requests, their heads in lower case.
 async fn server(answer: Answer) -> (HttpUrl, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
@@ -37,11 +37,11 @@ async fn server(answer: Answer) -> (HttpUrl, Arc<Mutex<Vec<String>>>) {
                     if body.len() < length {
                         continue;
                     }
-                    let (status, body) = answer(&head);
-                    seen.lock().unwrap().push(head);
+                    let (status, answered) = answer(&head);
+                    seen.lock().unwrap().push(format!("{head}\r\n\r\n{body}"));
                     let answer = format!(
-                        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                        body.len()
+                        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answered}",
+                        answered.len()
                     );
                     let _ = socket.write_all(answer.as_bytes()).await;
                     return;
@@ -174,7 +174,21 @@ async fn a_role_is_taken_on_with_its_external_id() {
         .await;
     let assumed = credentials.assume(sdk).await.credentials_provider().unwrap().provide_credentials().await.unwrap();
     assert_eq!(assumed.access_key_id(), "ASIAROLE");
-    assert!(heads.lock().unwrap()[0].contains("credential=akidexample/"), "asked with the base identity");
+    let asked = heads.lock().unwrap()[0].clone();
+    assert!(asked.contains("credential=akidexample/"), "asked with the base identity");
+    for field in ["RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fr&", "ExternalId=ex-1", "DurationSeconds=900"] {
+        assert!(asked.contains(field), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_token_goes_with_its_keys() {
+    let (url, heads) = server(Arc::new(|_| ("200 OK".to_owned(), ""))).await;
+    let mut settings =
+        Settings { endpoint: Some(url), ..settings("https://sqs.eu-west-1.amazonaws.com/111122223333/q") };
+    settings.credentials.session_token = Secret::new("token-of-session");
+    Session::open(settings).await.unwrap().buckets().open(place("b", None)).await.unwrap();
+    assert!(heads.lock().unwrap()[0].contains("x-amz-security-token: token-of-session"));
 }
 
 #[tokio::test]
@@ -223,6 +237,61 @@ async fn a_bucket_elsewhere_is_followed_once_and_remembered() {
         buckets.open(place("b", Some("us-east-1"))).await.unwrap();
         assert_eq!(heads.lock().unwrap().len(), first + 1, "{status}");
     }
+}
+
+const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+
+fn versioned(place: Place<'_>) -> Place<'_> {
+    Place { version: Some("v1"), ..place }
+}
+
+#[tokio::test]
+async fn a_version_that_may_not_be_read_is_replaced_by_the_current_one() {
+    let (url, heads) = server(Arc::new(|head: &str| {
+        if head.contains("versionid=v1") { ("403 Forbidden".to_owned(), DENIED) } else { ("200 OK".to_owned(), "body") }
+    }))
+    .await;
+    let buckets = at(url).await.buckets();
+    let opened = buckets.open(versioned(place("b", None))).await.unwrap();
+    assert_eq!(opened.body.collect().await.unwrap().into_bytes(), "body");
+    let versions = || -> Vec<bool> { heads.lock().unwrap().iter().map(|head| head.contains("versionid=v1")).collect() };
+    assert_eq!(versions(), [true, false]);
+    buckets.open(versioned(place("b", None))).await.unwrap();
+    assert_eq!(versions(), [true, false, false], "known of this bucket");
+    buckets.open(versioned(place("other", None))).await.unwrap();
+    assert_eq!(versions(), [true, false, false, true, false], "and of no other");
+}
+
+#[tokio::test]
+async fn a_version_that_may_be_read_is_read() {
+    let (url, heads) = server(Arc::new(|_| ("200 OK".to_owned(), "body"))).await;
+    let buckets = at(url).await.buckets();
+    for _ in 0..2 {
+        buckets.open(versioned(place("b", None))).await.unwrap();
+    }
+    assert!(heads.lock().unwrap().iter().all(|head| head.contains("versionid=v1")));
+}
+
+#[tokio::test]
+async fn what_keeps_a_version_away_is_said_with_both_permissions() {
+    const GONE: &str = "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>";
+    for (status, body) in [("403 Forbidden", DENIED), ("404 Not Found", GONE)] {
+        let (url, heads) = server(Arc::new(move |head: &str| {
+            if head.contains("versionid=v1") { ("403 Forbidden".to_owned(), DENIED) } else { (status.to_owned(), body) }
+        }))
+        .await;
+        let fault = at(url).await.buckets().open(versioned(place("b", None))).await.unwrap_err();
+        assert_eq!((fault.kind, heads.lock().unwrap().len()), (FaultKind::Denied, 2));
+        assert!(fault.advice().starts_with("allow `s3:GetObject` and `s3:GetObjectVersion` on"), "{}", fault.advice());
+    }
+}
+
+#[tokio::test]
+async fn a_denied_object_without_version_is_asked_for_once() {
+    let (url, heads) = server(Arc::new(|_| ("403 Forbidden".to_owned(), DENIED))).await;
+    let fault = at(url).await.buckets().open(place("b", None)).await.unwrap_err();
+    assert_eq!(heads.lock().unwrap().len(), 1);
+    assert!(!fault.advice().contains("GetObjectVersion"), "{}", fault.advice());
 }
 
 #[tokio::test]

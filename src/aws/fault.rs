@@ -58,6 +58,8 @@ pub struct Fault {
     request_id: Option<String>,
     /// The region of the bucket, when the answer told.
     region: Option<String>,
+    /// Whether one version of an object was asked for, which takes a permission of its own.
+    versioned: bool,
 }
 
 /// Characters of a text from outside that are shown.
@@ -105,6 +107,7 @@ impl Fault {
             message: cut(&message),
             request_id,
             region,
+            versioned: false,
         }
     }
 
@@ -120,6 +123,7 @@ impl Fault {
             message: cut(message),
             request_id: None,
             region: None,
+            versioned: false,
         }
     }
 
@@ -145,7 +149,13 @@ impl Fault {
             message: cut(message.as_ref()),
             request_id: None,
             region: None,
+            versioned: false,
         }
+    }
+
+    /// Says that one version of an object was asked for.
+    pub fn of_version(self) -> Fault {
+        Fault { versioned: true, ..self }
     }
 
     /// The region in which the bucket really lies, when the answer told.
@@ -199,10 +209,14 @@ impl Fault {
         let api = self.api();
         match (self.kind, self.service) {
             (FaultKind::Throttled, _) => "nothing to do unless it lasts: it is tried again more slowly".to_owned(),
+            (FaultKind::Denied, Service::S3) if self.action == "HeadBucket" => {
+                format!("allow {} on the bucket to this identity, in its policy and in that of the bucket", self.permissions())
+            }
             (FaultKind::Denied, Service::S3) => format!(
-                "allow `{api}` on the object to this identity, in its policy and in that of the bucket; S3 also answers this for a missing object when `s3:ListBucket` is not allowed"
+                "allow {} on the object to this identity, in its policy and in that of the bucket; S3 also answers this for a missing object when `s3:ListBucket` is not allowed",
+                self.permissions()
             ),
-            (FaultKind::Denied, Service::Sqs) => format!("allow `{api}` on the queue to this identity"),
+            (FaultKind::Denied, Service::Sqs) => format!("allow {} on the queue to this identity", self.permissions()),
             (FaultKind::Missing, Service::S3) => "the object was removed before it was read, or the bucket is gone".to_owned(),
             (FaultKind::Missing, Service::Sqs) => "check `queue_url` and `region`".to_owned(),
             (FaultKind::Archived, _) => "restore the object from its archive, then send the message again".to_owned(),
@@ -220,7 +234,19 @@ impl Fault {
         }
     }
 
-    /// The API with its service, as policies name it.
+    /// What a policy must allow for this call. Some APIs have no permission of their own name: a batch needs that of its
+    /// single call (Service Authorization Reference, SQS and S3).
+    fn permissions(&self) -> String {
+        match self.action {
+            "DeleteMessageBatch" => "`sqs:DeleteMessage`".to_owned(),
+            "ChangeMessageVisibilityBatch" => "`sqs:ChangeMessageVisibility`".to_owned(),
+            "HeadBucket" => "`s3:ListBucket`".to_owned(),
+            "GetObject" if self.versioned => "`s3:GetObject` and `s3:GetObjectVersion`".to_owned(),
+            _ => format!("`{}`", self.api()),
+        }
+    }
+
+    /// The API with its service, as AWS names it in its answers and logs; a policy may need another name.
     pub fn api(&self) -> String {
         let service = match self.service {
             Service::S3 => "s3",
@@ -441,8 +467,31 @@ mod tests {
             "`sqs:DeleteMessageBatch` of `https://sqs.example/q` failed with `AccessDenied`: no way"
         );
         assert_eq!(fault.code(), "sqs-access-denied");
-        assert_eq!(fault.advice(), "allow `sqs:DeleteMessageBatch` on the queue to this identity");
+        assert_eq!(fault.advice(), "allow `sqs:DeleteMessage` on the queue to this identity");
         assert!(!fault.may_pass());
+    }
+
+    #[test]
+    fn advice_names_permissions_that_policies_know() {
+        let denied = |service, action| Fault {
+            kind: FaultKind::Denied,
+            ..Fault::transient(service, action, "subject", "AccessDenied", "")
+        };
+        for (fault, expected) in [
+            (denied(Service::Sqs, "ReceiveMessage"), "allow `sqs:ReceiveMessage` on the queue to this identity"),
+            (
+                denied(Service::Sqs, "ChangeMessageVisibilityBatch"),
+                "allow `sqs:ChangeMessageVisibility` on the queue to this identity",
+            ),
+            (denied(Service::S3, "HeadBucket"), "allow `s3:ListBucket` on the bucket to this identity,"),
+            (denied(Service::S3, "GetObject"), "allow `s3:GetObject` on the object to this identity,"),
+            (
+                denied(Service::S3, "GetObject").of_version(),
+                "allow `s3:GetObject` and `s3:GetObjectVersion` on the object to this identity,",
+            ),
+        ] {
+            assert!(fault.advice().starts_with(expected), "{}", fault.advice());
+        }
     }
 
     #[test]

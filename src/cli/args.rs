@@ -9,7 +9,7 @@ use std::path::PathBuf;
     name = "trailship",
     version,
     disable_help_subcommand = true,
-    after_help = "Examples:\n  trailship run -c config.example.yml --once     ship the sample trail into a file\n  trailship test config -c trailship.yml         check the configuration\n  trailship map samples/ | head -1               see what a record becomes\n  trailship setup -c trailship.yml               install the index templates\n\nExit codes: 0 done, 1 failed while working, 2 wrong usage or configuration."
+    after_help = "Examples:\n  trailship run -c config.example.yml --once     ship the sample trail into a file\n  trailship test config -c trailship.yml         check the configuration\n  trailship map samples/AWSLogs | head -1        see what a record becomes\n  trailship setup -c trailship.yml               install the index templates\n\nExit codes: 0 done, 1 failed while working, 2 wrong usage or configuration."
 )]
 pub struct Cli {
     #[command(flatten)]

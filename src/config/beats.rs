@@ -165,7 +165,7 @@ mod tests {
         setup.template.json.enabled setup.ilm.enabled setup.ilm.policy_name setup.dsl.enabled \
         setup.dashboards.enabled setup.dashboards.retry.interval setup.kibana.host setup.kibana.ssl.enabled \
         queue.mem.events queue.mem.flush.timeout queue.disk.max_size processors tags fields fields_under_root \
-        name max_procs timestamp.precision logging.level logging.selectors logging.to_stderr logging.to_syslog \
+        timestamp.precision logging.level logging.selectors logging.to_stderr logging.to_syslog \
         logging.to_eventlog logging.to_files logging.files.path logging.files.rotateeverybytes logging.metrics.period \
         logging.json logging.event_data.files.name monitoring.enabled monitoring.elasticsearch.hosts http.enabled \
         http.port instrumentation.enabled features.aws_s3_v2.enabled seccomp.enabled keystore.path cloud.id \

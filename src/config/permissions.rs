@@ -1,7 +1,8 @@
 //! Who may change the configuration file (`--strict.perms`).
 //!
 //! The rule of Beats: a file that others could have written may make the program do others' will,
-//! so it must belong to the user who runs the program or to root, and only its owner may write it.
+//! so it must belong to the user who runs the program or to root, and only its owner may write it
+//! (or the owner's own group).
 //! Where there are no such owners (not Unix) nothing is checked, as in Beats.
 
 use std::path::Path;
@@ -20,7 +21,7 @@ pub fn check_permissions(file: &Path) -> Result<(), ConfigErrors> {
     let metadata = std::fs::metadata(file)
         .map_err(|fault| ConfigErrors::from(ConfigError::of_file(name.clone(), super::why_unreadable(&fault), None)))?;
     let own = rustix::process::geteuid().as_raw();
-    match judge(metadata.mode(), metadata.uid(), own, &name) {
+    match judge(metadata.mode(), (metadata.uid(), metadata.gid()), own, &name) {
         Some((message, hint)) => Err(ConfigError::of_file(name, message, Some(hint)).into()),
         None => Ok(()),
     }
@@ -36,16 +37,17 @@ pub fn check_permissions(_file: &Path) -> Result<(), ConfigErrors> {
 }
 
 #[cfg(unix)]
-fn judge(mode: u32, owner: u32, own: u32, name: &str) -> Option<(String, String)> {
+fn judge(mode: u32, (owner, group): (u32, u32), own: u32, name: &str) -> Option<(String, String)> {
     const ROOT: u32 = 0;
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
+    // A group with the number of its user is that user's own; a clone under umask 002 is writable by it.
+    let writable_by_others = if group == owner { 0o002 } else { 0o022 };
     if owner != ROOT && own != owner {
         return Some((
             "the file must belong to the user who runs the program, or to root".to_owned(),
             format!("run `chown root {name}`, or give `--strict.perms=false`"),
         ));
     }
-    if mode & WRITABLE_BY_OTHERS != 0 {
+    if mode & writable_by_others != 0 {
         return Some((
             format!("only its owner may write the file, but its permissions are `{:03o}`", mode & 0o777),
             format!("run `chmod go-w {name}`, or give `--strict.perms=false`"),
@@ -65,14 +67,20 @@ mod tests {
         for (mode, fine) in
             [(0o100_600, true), (0o100_644, true), (0o100_640, true), (0o100_664, false), (0o100_602, false)]
         {
-            assert_eq!(judge(mode, 1000, 1000, "a").is_none(), fine, "{mode:o}");
+            assert_eq!(judge(mode, (1000, 100), 1000, "a").is_none(), fine, "{mode:o}");
         }
     }
 
     #[test]
+    fn the_users_own_group_may_write() {
+        assert!(judge(0o100_664, (1000, 1000), 1000, "a").is_none());
+        assert!(judge(0o100_666, (1000, 1000), 1000, "a").is_some());
+    }
+
+    #[test]
     fn the_owner_is_us_or_root() {
-        assert!(judge(0o600, 0, 1000, "a").is_none());
-        let (message, _) = judge(0o600, 1001, 1000, "a").unwrap();
+        assert!(judge(0o600, (0, 0), 1000, "a").is_none());
+        let (message, _) = judge(0o600, (1001, 100), 1000, "a").unwrap();
         assert_eq!(message, "the file must belong to the user who runs the program, or to root");
     }
 
@@ -84,12 +92,12 @@ mod tests {
         let set = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode));
         set(0o600).unwrap();
         assert_eq!(check_permissions(&file), Ok(()));
-        set(0o620).unwrap();
+        set(0o602).unwrap();
         let name = file.display();
         assert_eq!(
             check_permissions(&file).unwrap_err().to_string(),
             format!(
-                "{name}: only its owner may write the file, but its permissions are `620`\n\
+                "{name}: only its owner may write the file, but its permissions are `602`\n\
                  hint: run `chmod go-w {name}`, or give `--strict.perms=false`"
             )
         );

@@ -127,7 +127,7 @@ async fn attempts<O: Object>(context: &Context, mut reading: Reading, object: &O
             End::Read(ReadFault::Transient(_)) => tries < TRIES,
             End::Fault(ObjectFault::Damaged { .. }) => {
                 damaged += 1;
-                damaged < DAMAGED_READS && tries < TRIES
+                damaged < DAMAGED_READS
             }
             _ => false,
         };
@@ -207,3 +207,10 @@ async fn park(context: &Context, reading: Reading, code: &'static str, reason: S
     context.progress.objects.fetch_add(1, Relaxed);
     Read::Parked { reason }
 }
+
+#[cfg(test)]
+#[path = "reader_testing.rs"]
+pub mod testing;
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -100,7 +100,7 @@ mod tests {
         let body = Body::of(&items(&["one\n", "two\n"]), 1);
         assert!(body.gzip);
         let mut text = String::new();
-        flate2::read::GzDecoder::new(&body.wire[..]).read_to_string(&mut text).unwrap();
+        flate2::read::MultiGzDecoder::new(&body.wire[..]).read_to_string(&mut text).unwrap();
         assert_eq!(text, "one\ntwo\n");
     }
 

@@ -23,6 +23,11 @@ pub trait Plan: Send + Sync {
     /// Checks the way to the output, step by step, and writes no document: `trailship test output`.
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>>;
 
+    /// Whether documents go to standard output, where nothing else must go then.
+    fn prints(&self) -> bool {
+        false
+    }
+
     /// The cluster behind it, where it is one: for `trailship setup`.
     fn cluster(&self) -> Option<Arc<elasticsearch::Settings>> {
         None
@@ -134,6 +139,10 @@ impl Plan for FileConfig {
 }
 
 impl Plan for ConsoleConfig {
+    fn prints(&self) -> bool {
+        true
+    }
+
     fn open(&self, context: Context) -> Result<Arc<dyn Output>, OutputError> {
         Ok(Arc::new(Console::new(self, std::io::stdout(), context.stop)))
     }

@@ -14,13 +14,16 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 
+/// Bytes by which the last document of a bulk commonly passes its limit.
+const SLACK: usize = 64 * 1024;
+
 /// The bulk under construction of one thread.
 pub(super) struct Bulker {
     shape: BulkShape,
     bulks: Sender<Bulk>,
     budget: Budget,
     runtime: Handle,
-    compressor: Option<Compressor>,
+    gzip: Option<Gzip>,
     body: Vec<u8>,
     items: Vec<u32>,
     keys: Vec<u64>,
@@ -32,13 +35,12 @@ pub(super) struct Bulker {
 
 impl Bulker {
     pub(super) fn new(shape: BulkShape, bulks: Sender<Bulk>, budget: Budget, runtime: Handle) -> Bulker {
-        let level = CompressionLvl::new(i32::from(shape.compression_level));
         Bulker {
             shape,
             bulks,
             budget,
             runtime,
-            compressor: level.ok().filter(|_| shape.compression_level > 0).map(Compressor::new),
+            gzip: Gzip::new(shape.compression_level),
             body: Vec::new(),
             items: Vec::new(),
             keys: Vec::new(),
@@ -55,6 +57,10 @@ impl Bulker {
         part: &Part,
         source: &Arc<Source>,
     ) -> ControlFlow<ObjectFault> {
+        if self.body.capacity() == 0 {
+            // All at once: growing by doubling would take up to twice as much.
+            self.body.reserve(self.shape.max_bytes + SLACK);
+        }
         let from = self.body.len();
         match self.shape.framing {
             Framing::Create => {
@@ -102,13 +108,14 @@ impl Bulker {
         if self.items.is_empty() {
             return ControlFlow::Continue(());
         }
-        let (body, gzip) = match &mut self.compressor {
-            Some(compressor) => match gzip(compressor, &self.body) {
-                Some(zipped) => (zipped, true),
-                None => (self.body.clone(), false),
-            },
+        let (body, gzip) = match self.gzip.as_mut().and_then(|gzip| gzip.zip(&self.body)) {
+            Some(zipped) => (zipped, true),
             None => (self.body.clone(), false),
         };
+        // One huge record must not pin its size for the rest of the run.
+        if self.body.capacity() > 2 * self.shape.max_bytes + SLACK {
+            self.body = Vec::new();
+        }
         self.body.clear();
         self.started = None;
         let charge = self.runtime.block_on(self.budget.charge(body.len()));
@@ -128,11 +135,27 @@ fn key(id: &str) -> u64 {
     hasher.finish()
 }
 
-/// One gzip member with the bytes of `body`; `None` never happens with a buffer of the stated bound.
-fn gzip(compressor: &mut Compressor, body: &[u8]) -> Option<Vec<u8>> {
-    let mut zipped = vec![0; compressor.gzip_compress_bound(body.len())];
-    let length = compressor.gzip_compress(body, &mut zipped).ok()?;
-    zipped.truncate(length);
-    zipped.shrink_to_fit();
-    Some(zipped)
+/// gzip of bulk bodies, with one output buffer for all of them: a fresh one would be zeroed to its full bound, of which
+/// a seventh is used.
+struct Gzip {
+    compressor: Compressor,
+    buffer: Vec<u8>,
+}
+
+impl Gzip {
+    /// `None` for level 0.
+    fn new(level: u8) -> Option<Gzip> {
+        let level = CompressionLvl::new(i32::from(level)).ok().filter(|_| level > 0)?;
+        Some(Gzip { compressor: Compressor::new(level), buffer: Vec::new() })
+    }
+
+    /// One gzip member with the bytes of `body`; `None` never happens with a buffer of the stated bound.
+    fn zip(&mut self, body: &[u8]) -> Option<Vec<u8>> {
+        let bound = self.compressor.gzip_compress_bound(body.len());
+        if self.buffer.len() < bound {
+            self.buffer = vec![0; bound];
+        }
+        let length = self.compressor.gzip_compress(body, &mut self.buffer).ok()?;
+        self.buffer.get(..length).map(<[u8]>::to_vec)
+    }
 }

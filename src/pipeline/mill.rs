@@ -17,6 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Stored bytes of one step: about 3 MB of text, a few tens of milliseconds of work.
 const STEP: usize = 256 * 1024;
+/// Bytes that a bulk may have however small the budget is.
+const LEAST_BULK: usize = 64 * 1024;
 /// A bulk is sent when no step has come for this long.
 const IDLE: Duration = Duration::from_millis(50);
 
@@ -68,14 +70,18 @@ impl Mill {
         // Bounded by its senders: a reading waits for its step's answer before it sends another.
         let (steps, queue) = crossbeam_channel::unbounded();
         let bulk_budget = Budget::new(settings.budget / 2);
+        let threads_wanted = settings.threads.max(1);
+        // Each thread builds one bulk, which the budget cannot be charged with before it is complete.
+        let most = (settings.budget / (8 * threads_wanted)).max(LEAST_BULK);
+        let shape = BulkShape { max_bytes: settings.shape.max_bytes.min(most), ..settings.shape };
         let mut threads = Vec::new();
-        for n in 0..settings.threads.max(1) {
+        for n in 0..threads_wanted {
             let worker = Worker {
                 queue: queue.clone(),
                 mapping: Arc::clone(&settings.mapping),
                 parking: Arc::clone(parking),
-                bulker: Bulker::new(settings.shape, bulks.clone(), bulk_budget.clone(), Handle::current()),
-                shape: settings.shape,
+                bulker: Bulker::new(shape, bulks.clone(), bulk_budget.clone(), Handle::current()),
+                shape,
                 bulks: bulks.clone(),
                 budget: bulk_budget.clone(),
                 runtime: Handle::current(),

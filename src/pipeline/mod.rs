@@ -5,6 +5,7 @@
 //! slow the mill blocks on its bulk, steps wait, inputs stop receiving.
 
 mod bulker;
+mod drops;
 mod mill;
 mod reading;
 

@@ -1,13 +1,15 @@
 //! One object on its way through the mill: its decoder, its splitter, and the part that answers for its records.
 
 use super::bulker::Bulker;
+use super::drops::Drops;
 use crate::ack::{Outcome, Part};
 use crate::ecs::{Mapper, Origin, Position, Timestamp};
-use crate::filter::{Fate, Filter, Rule, Rules};
+use crate::filter::{Fate, Filter, Rules};
 use crate::output::Source;
 use crate::output::parking::{Parked, Parking};
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
 use crate::record::split::{Piece, SplitFault, Splitter};
+use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -53,6 +55,8 @@ pub struct Reading {
     seen: u64,
     /// Records that an earlier try issued, not to be repeated.
     issued: u64,
+    asides: Asides,
+    drops: Drops,
 }
 
 impl Reading {
@@ -66,7 +70,20 @@ impl Reading {
         rules: Arc<Rules>,
     ) -> Reading {
         let (inflate, splitter) = (Inflate::new(limits.inflate), Splitter::new(limits.record, digest));
-        Reading { part, origin, source, limits, rules, digest, inflate, splitter, seen: 0, issued: 0 }
+        Reading {
+            part,
+            origin,
+            source,
+            limits,
+            rules,
+            digest,
+            inflate,
+            splitter,
+            seen: 0,
+            issued: 0,
+            asides: Asides::default(),
+            drops: Drops::default(),
+        }
     }
 
     /// Starts again from the first byte; records that are under way already will be passed over.
@@ -98,11 +115,10 @@ impl Reading {
 
     /// Takes the next chunk; `None` is the end of the object.
     pub(super) fn step(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>) -> Result<(), ObjectFault> {
-        let mut asides = Asides::default();
-        let read = self.read(chunk, bench, &mut asides);
+        let read = self.read(chunk, bench);
         bench.bulker.issue(&self.part, &self.source);
-        asides.filter(&self.part);
-        asides.park(self, bench.parking)?;
+        self.drops.settle(&self.part);
+        self.asides.park(&self.part, &self.source, bench.parking)?;
         match read {
             Err(Halt::Inflate(fault @ (InflateFault::TooLarge { .. } | InflateFault::Ratio { .. }))) => {
                 Err(ObjectFault::Limit(fault.to_string()))
@@ -119,8 +135,8 @@ impl Reading {
         }
     }
 
-    fn read(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>, asides: &mut Asides) -> Result<(), Halt> {
-        let Reading { part, origin, source, rules, inflate, splitter, seen, issued, .. } = self;
+    fn read(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>) -> Result<(), Halt> {
+        let Reading { part, origin, source, rules, inflate, splitter, seen, issued, asides, drops, .. } = self;
         let of = Of { part, origin, source, rules };
         let mut window = |text: &[u8]| -> Result<(), Halt> {
             let mut flow = ControlFlow::Continue(());
@@ -130,7 +146,7 @@ impl Reading {
                 }
                 *seen += 1;
                 if *seen > *issued {
-                    flow = bench.record(piece, of, asides);
+                    flow = bench.record(piece, of, asides, drops);
                 }
             })?;
             match flow {
@@ -167,48 +183,59 @@ struct Of<'a> {
 }
 
 impl Bench<'_> {
-    fn record(&mut self, piece: Piece<'_>, of: Of<'_>, asides: &mut Asides) -> ControlFlow<ObjectFault> {
-        let (offset, text) = match piece {
-            Piece::Record { offset, text } => (offset, text),
+    fn record(
+        &mut self,
+        piece: Piece<'_>,
+        of: Of<'_>,
+        asides: &mut Asides,
+        drops: &mut Drops,
+    ) -> ControlFlow<ObjectFault> {
+        let full = match piece {
+            Piece::Record { offset, text } => {
+                let at = Position { tags: of.rules.tags(), ..Position::new(of.origin, offset) };
+                let mut unwanted = None;
+                let mapped = self.mapper.map_unless(text, at, self.now, &mut |record| {
+                    unwanted = of.rules.unwanted(record, self.filter);
+                    unwanted.is_some()
+                });
+                match mapped {
+                    Ok(mapped) => {
+                        let fate = mapped.map(|mapped| self.filter.apply(of.rules, mapped));
+                        match (fate, unwanted) {
+                            (Some(Fate::Shipped(document)), _) => {
+                                return self.bulker.add(&document, of.part, of.source);
+                            }
+                            (Some(Fate::Dropped(rule)), _) | (None, Some(rule)) => drops.add(rule),
+                            // The mapper leaves out only what a rule does not want.
+                            (None, None) => {}
+                        }
+                        false
+                    }
+                    Err(broken) => asides.add("broken-record", broken.to_string(), offset, text),
+                }
+            }
             Piece::Oversized { offset, head, length } => {
-                asides.add(
-                    "too-large",
-                    format!("the record has {length} bytes, more than `limits.record_bytes`"),
-                    offset,
-                    head,
-                );
-                return ControlFlow::Continue(());
+                let reason = format!("the record has {length} bytes, more than `limits.record_bytes`");
+                asides.add("too-large", reason, offset, head)
             }
         };
-        let at = Position { tags: of.rules.tags(), ..Position::new(of.origin, offset) };
-        let mut unwanted = None;
-        let mapped = self.mapper.map_unless(text, at, self.now, &mut |record| {
-            unwanted = of.rules.unwanted(record, self.filter);
-            unwanted.is_some()
-        });
-        let mapped = match mapped {
-            Ok(mapped) => mapped,
-            Err(broken) => {
-                asides.add("broken-record", broken.to_string(), offset, text);
-                return ControlFlow::Continue(());
-            }
-        };
-        let fate = mapped.map(|mapped| self.filter.apply(of.rules, mapped));
-        match (fate, unwanted) {
-            (Some(Fate::Shipped(document)), _) => return self.bulker.add(&document, of.part, of.source),
-            (Some(Fate::Dropped(rule)), _) | (None, Some(rule)) => asides.drop_by(rule),
-            // The mapper leaves out only what a rule does not want.
-            (None, None) => {}
+        match full.then(|| asides.park(of.part, of.source, self.parking)) {
+            Some(Err(fault)) => ControlFlow::Break(fault),
+            _ => ControlFlow::Continue(()),
         }
-        ControlFlow::Continue(())
     }
 }
 
-/// Records of one step that go into no bulk: to the dead letter, or nowhere because a rule drops them.
+/// Broken records of one object on their way to the dead letter, in small lots.
 #[derive(Default)]
 struct Asides {
-    parked: Vec<Aside>,
-    dropped: Vec<(Arc<Rule>, u64)>,
+    waiting: Vec<Aside>,
+    /// Bytes of the records that wait.
+    bytes: usize,
+    /// Broken records of the object so far.
+    broken: u64,
+    /// Those of them that no letter is written for, not settled yet.
+    counted: u64,
 }
 
 struct Aside {
@@ -218,34 +245,40 @@ struct Aside {
     record: Vec<u8>,
 }
 
+/// Broken records, and their bytes, that wait for one durable write.
+const LOT: usize = 256;
+const LOT_BYTES: usize = 1 << 20;
+/// Broken records of one object that are kept one by one. A small hostile object can hold millions, whose letters would
+/// fill the disk; what is beyond this stays in the object, which the last letter names.
+const KEPT: u64 = 10_000;
+
 impl Asides {
-    fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) {
-        self.parked.push(Aside { code, reason, offset, record: record.to_vec() });
+    /// Takes a broken record; true when the lot is full.
+    fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) -> bool {
+        self.broken += 1;
+        let reason = match self.broken.cmp(&(KEPT + 1)) {
+            Ordering::Less => reason,
+            Ordering::Equal => {
+                format!("more than {KEPT} records of this object are broken, the rest is only counted; here: {reason}")
+            }
+            Ordering::Greater => {
+                self.counted += 1;
+                return false;
+            }
+        };
+        self.waiting.push(Aside { code, reason, offset, record: record.to_vec() });
+        self.bytes += record.len();
+        self.waiting.len() >= LOT || self.bytes >= LOT_BYTES
     }
 
-    fn drop_by(&mut self, rule: &Arc<Rule>) {
-        match self.dropped.iter_mut().find(|(own, _)| Arc::ptr_eq(own, rule)) {
-            Some((_, records)) => *records += 1,
-            None => self.dropped.push((Arc::clone(rule), 1)),
-        }
-    }
-
-    /// Gives what rules drop its outcome, and counts it by rule.
-    fn filter(&self, part: &Part) {
-        for (rule, records) in &self.dropped {
-            part.issue(*records).settle(Outcome::Filtered, *records);
-            rule.count(*records);
-        }
-    }
-
-    /// Parked records are settled only after the dead letter has them durably.
-    fn park(&self, reading: &Reading, parking: &Parking) -> Result<(), ObjectFault> {
-        if self.parked.is_empty() {
+    /// Parks what waits. Records are settled only after the dead letter has them, or the letter that stands for them.
+    fn park(&mut self, part: &Part, source: &Source, parking: &Parking) -> Result<(), ObjectFault> {
+        let n = self.waiting.len() as u64 + self.counted;
+        if n == 0 {
             return Ok(());
         }
-        let source = &reading.source;
-        let parked: Vec<Parked<'_>> = self
-            .parked
+        let letters: Vec<Parked<'_>> = self
+            .waiting
             .iter()
             .map(|aside| Parked {
                 code: aside.code,
@@ -257,10 +290,12 @@ impl Asides {
                 record: &aside.record,
             })
             .collect();
-        let n = parked.len() as u64;
-        let mut receipt = reading.part.issue(n);
-        parking.park(&parked).map_err(|error| ObjectFault::Parking(error.to_string()))?;
+        let mut receipt = part.issue(n);
+        parking.park(&letters).map_err(|error| ObjectFault::Parking(error.to_string()))?;
         receipt.settle(Outcome::Parked, n);
+        parking.count_elsewhere("broken-record", self.counted);
+        self.waiting.clear();
+        (self.bytes, self.counted) = (0, 0);
         Ok(())
     }
 }

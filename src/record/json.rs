@@ -17,6 +17,9 @@ pub use parse::repair_utf8;
 /// Deepest nesting that is read, in objects and lists. A document adds seven levels at most, and readers of documents
 /// commonly stop at 128.
 pub const MAX_DEPTH: usize = 100;
+/// Most values in one text: each takes some forty bytes, twenty times what it may take in the text. A record of the
+/// greatest length that CloudTrail sends (256 KB) has some ten thousand.
+pub const MAX_VALUES: usize = 500_000;
 /// Longest text that is read, in bytes: positions are 32 bits wide, and unescaped strings come on top.
 pub const MAX_BYTES: usize = 1 << 30;
 /// Buffers larger than this, in bytes, are given back before the next record.
@@ -57,6 +60,8 @@ pub enum ErrorKind {
     Trailing,
     #[error("more than {MAX_BYTES} bytes")]
     Size,
+    #[error("more than {MAX_VALUES} values")]
+    Values,
 }
 
 /// The parsed form of one text, and the buffers that it is made in.

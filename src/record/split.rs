@@ -291,12 +291,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Offset, text, and the whole length when cut short.
+    type Cut = (u64, Vec<u8>, Option<u64>);
+
     /// Everything that a splitter gives for a text in the given chunks.
-    fn split(
-        chunks: &[&[u8]],
-        limit: usize,
-        whole: bool,
-    ) -> (Vec<(u64, Vec<u8>, Option<u64>)>, Result<(), SplitFault>) {
+    fn split(chunks: &[&[u8]], limit: usize, whole: bool) -> (Vec<Cut>, Result<(), SplitFault>) {
         let mut splitter = Splitter::new(limit, whole);
         let mut pieces = Vec::new();
         let mut end = Ok(());

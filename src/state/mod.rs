@@ -62,6 +62,7 @@ pub fn save<T: Serialize>(path: &Path, version: u64, state: &T) -> Result<(), St
         let _ = fs::remove_file(&kept);
         fs::hard_link(path, &kept).or_else(|_| fs::copy(path, &kept).map(|_| ())).map_err(failed("keep"))?;
     }
+    #[expect(clippy::disallowed_methods, reason = "the one place that replaces files")]
     fs::rename(&fresh, path).map_err(failed("replace"))?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable"))
 }

@@ -39,6 +39,8 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
         let format = if settings.json || !io::stderr().is_terminal() { Format::Ecs } else { Format::Text };
         builder.with_writer(io::stderr).event_format(format).init();
     } else {
+        // The appender would complain on standard error about a folder that is not there yet.
+        std::fs::create_dir_all(&settings.folder)?;
         let file = RollingFileAppender::builder()
             .rotation(Rotation::DAILY)
             .filename_prefix("trailship")

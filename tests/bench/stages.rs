@@ -25,7 +25,7 @@ const LIMITS: InflateLimits = InflateLimits { bytes: 8 << 30, ratio: 1000 };
 /// Bytes of the longest record; none of a corpus is near it.
 const RECORD: usize = 1 << 20;
 /// Plain bytes of a bulk body and gzip level, as `output.elasticsearch` has them by default.
-const BULK: usize = 4 << 20;
+const BULK: usize = 2 << 20;
 const LEVEL: i32 = 1;
 
 fn main() -> Outcome {

@@ -34,11 +34,11 @@ trailship.inputs:
     endpoint: "{aws}"
     region: us-east-1
     path_style: true
-{tags}output.elasticsearch:
+{original}output.elasticsearch:
   hosts: ["{sink}"]
 path.data: "{data}"
 """
-ORIGINAL_TAGS = "    tags: [forwarded, aws-cloudtrail, preserve_original_event]\n"
+KEEP_ORIGINAL = "mapping.preserve_original_event: true\n"
 
 
 def build_ends():
@@ -93,7 +93,7 @@ class Shipper:
     def __init__(self, program, ends, folder, original, pin):
         configuration = folder / "trailship.yml"
         places = {"aws": ends.aws, "sink": ends.sink, "queue": QUEUE, "data": folder / "data"}
-        configuration.write_text(CONFIGURATION.format(**places, tags=ORIGINAL_TAGS if original else ""))
+        configuration.write_text(CONFIGURATION.format(**places, original=KEEP_ORIGINAL if original else ""))
         configuration.chmod(0o600)
         self.log = folder / "trailship.log"
         prefix = ["taskset", "-c", "1"] if pin else []

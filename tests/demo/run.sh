@@ -9,7 +9,11 @@ cd "$(dirname "$0")/../.."
 embedded() {
     echo "demo: $1"
     echo "demo: so the embedded default is run instead, from the files in samples/ into a file, without any server"
-    exec "$TRAILSHIP" run -c config.example.yml --once
+    # In a folder of its own: with the state of an earlier run there would be nothing left to ship.
+    out=$(mktemp -d)
+    "$TRAILSHIP" run -c config.example.yml --once --path.data "$out/data" --path.logs "$out/logs" -E output.file.path="$out/output"
+    echo "demo: the documents are in $out/output"
+    exit
 }
 
 if [ -z "${TRAILSHIP:-}" ]; then

@@ -2,11 +2,12 @@
 
 use crate::have;
 use crate::support::aws::Trail;
-use crate::support::program::{Program, until, until_async};
+use crate::support::program::{Program, documents, until, until_async};
 use crate::support::search::Stream;
 use crate::support::servers::{Server, engines};
 use crate::support::trail;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A bucket with `objects` objects of `records` events each, and their ids.
@@ -91,21 +92,24 @@ async fn a_413_is_split_until_it_fits() {
 async fn kill_minus_nine_loses_nothing_and_doubles_nothing() {
     let aws = have!(Server::aws());
     let search = have!(Server::search(&engines()[0]));
-    let (bucket, events) = filled(&aws, 30, 200).await;
+    let (bucket, events) = filled(&aws, 60, 200).await;
     let stream = Stream::new(&search.url, "killed");
-    let output = Program::elasticsearch(&search.url, &stream.namespace, "bulk_max_size: 50");
-    let program = Program::new(&bucket.input("visibility_timeout: 5s\nnumber_of_workers: 2"), &output, "");
+    // Slow enough that it is not over before the kill.
+    let output = Program::elasticsearch(&search.url, &stream.namespace, "bulk_max_size: 50\nworkers: 1");
+    let input = bucket.input("visibility_timeout: 5s\nnumber_of_workers: 2");
+    let program = Program::new(&input, &output, "max_procs: 1");
     program.setup();
-    for round in 1..=2 {
+    for _ in 0..2 {
+        let before = stream.count().await;
         let mut running = program.spawn(&["run"]);
-        until_async("some of it is indexed", async || {
+        until_async("some more is indexed", async || {
             assert!(running.ended().is_none(), "{}", running.said());
-            (stream.event_ids().await.len() >= round * 400).then_some(())
+            (stream.count().await >= before + 400).then_some(())
         })
         .await;
         running.kill();
+        assert!(bucket.depth().await != (0, 0), "killed too late to show anything");
     }
-    assert!(bucket.depth().await != (0, 0), "killed too late to show anything");
     program.once();
     assert_eq!(stream.event_ids().await, events);
     assert_eq!(bucket.depth().await, (0, 0));
@@ -113,6 +117,8 @@ async fn kill_minus_nine_loses_nothing_and_doubles_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_server_that_is_away_for_a_while_gets_everything() {
+    // More than is shipped while the server takes its time to end.
+    const OBJECTS: usize = 120;
     let aws = have!(Server::aws());
     let kept = tempfile::tempdir().unwrap();
     let keep = kept.path().join("node");
@@ -121,15 +127,17 @@ async fn a_search_server_that_is_away_for_a_while_gets_everything() {
     let search = have!(Server::start(&["search", engine, "--keep-data", data]));
     let port = search.details["port"].to_string();
     let url = search.url.clone();
-    let (bucket, events) = filled(&aws, 30, 200).await;
+    let (bucket, events) = filled(&aws, OBJECTS, 200).await;
     let stream = Stream::new(&url, "away");
-    let output = Program::elasticsearch(&url, &stream.namespace, "bulk_max_size: 50\ntimeout: 5s");
+    let output = Program::elasticsearch(&url, &stream.namespace, "bulk_max_size: 50\nworkers: 1\ntimeout: 5s");
     // Shorter than the outage, so that visibility must be extended.
-    let program = Program::new(&bucket.input("visibility_timeout: 4s\nnumber_of_workers: 2"), &output, "");
+    let input = bucket.input("visibility_timeout: 4s\nnumber_of_workers: 2");
+    let program = Program::new(&input, &output, "max_procs: 1");
     program.setup();
     let mut running = program.spawn(&["run", "--format", "json"]);
-    until_async("some of it is indexed", async || (stream.event_ids().await.len() >= 400).then_some(())).await;
+    until_async("some of it is indexed", async || (stream.count().await >= 400).then_some(())).await;
     drop(search);
+    assert!(bucket.depth().await != (0, 0), "away too late to show anything");
     // The outage lasts for three visibility timeouts: without extension every message would come back.
     tokio::time::sleep(std::time::Duration::from_secs(12)).await;
     assert!(running.ended().is_none(), "{}", running.said());
@@ -142,7 +150,7 @@ async fn a_search_server_that_is_away_for_a_while_gets_everything() {
     assert_eq!(stream.event_ids().await, events);
     assert_eq!(
         (summary["parked"].as_u64(), summary["objects"].as_u64()),
-        (Some(0), Some(30)),
+        (Some(0), Some(OBJECTS as u64)),
         "no object was read twice: {summary}"
     );
     drop(back);
@@ -165,6 +173,56 @@ async fn sigterm_gives_back_what_has_no_outcome() {
     let (status, _) = running.terminate();
     assert!(status.success(), "{}", std::fs::read_to_string(log).unwrap());
     assert_eq!(bucket.depth().await, (8, 0), "every message is visible again, long before its timeout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_that_is_busy_or_breaks_off_costs_no_event_and_doubles_none() {
+    let aws = have!(Server::fast());
+    let busy = json!([{"op": "GetObject", "status": 503, "code": "SlowDown", "times": 2}]);
+    let reset = json!([{"op": "GetObject", "cut_after": 400_000, "reset": true, "times": 1}]);
+    let cut = json!([{"op": "GetObject", "cut_after": 400_000, "times": 1}]);
+    for (rules, hits) in [(busy, 2), (reset, 1), (cut, 1)] {
+        let bucket = Trail::new(&aws, true).await;
+        let mut records = trail::records("event", 1000);
+        for record in &mut records {
+            // What does not compress, so that the break is in mid-download.
+            record["requestParameters"] = json!({"ciphertext": noise(record["eventID"].as_str().unwrap())});
+        }
+        let object = trail::object(&records);
+        assert!(object.len() > 500_000, "{} bytes", object.len());
+        bucket.put(&trail::key("CloudTrail", "large"), object).await;
+        aws.set_faults(&rules).await;
+        let program = Program::new(&bucket.input(""), "output.file.path: ${OUT}", "");
+        let out = program.to_files();
+        let summary = program.once();
+        assert_eq!(aws.hits().await, [hits], "{rules}");
+        let counted = ["records", "indexed", "duplicate", "parked"].map(|key| summary[key].as_u64().unwrap());
+        assert_eq!(counted, [1000, 1000, 0, 0], "{rules}: {summary}");
+        assert_eq!(event_ids(&out), trail::ids(&records), "{rules}");
+        assert_eq!(bucket.depth().await, (0, 0));
+        aws.set_faults(&json!([])).await;
+    }
+}
+
+/// About 800 characters that follow from `seed` and look like chance.
+fn noise(seed: &str) -> String {
+    let mut state = seed
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let mut text = String::new();
+    for _ in 0..50 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(&format!("{:016x}", state ^ (state >> 29)));
+    }
+    text
+}
+
+/// `event.id` of every document in the folder of a file output, sorted.
+fn event_ids(out: &Path) -> Vec<String> {
+    let mut ids: Vec<String> =
+        documents(out).iter().map(|document| document["event"]["id"].as_str().unwrap().to_owned()).collect();
+    ids.sort();
+    ids
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,13 +264,8 @@ async fn an_object_that_is_missing_goes_back_to_the_queue_and_others_go_on() {
         "s3": {"bucket": {"name": bucket.bucket}, "object": {"key": trail::key("CloudTrail", "gone")}}}]});
     bucket.send(&lost.to_string()).await;
     let program = Program::new(&bucket.input("visibility_timeout: 5s"), "output.file.path: ${OUT}", "");
-    let out = program.folder.path().join("out");
-    let mut running = {
-        let configuration = program.folder.path().join("trailship.yml");
-        let text = std::fs::read_to_string(&configuration).unwrap();
-        std::fs::write(&configuration, text.replace("${OUT}", out.to_str().unwrap())).unwrap();
-        program.spawn(&["run"])
-    };
+    let out = program.to_files();
+    let mut running = program.spawn(&["run"]);
     until_async("only the message of the missing object is left", async || {
         assert!(running.ended().is_none(), "{}", running.said());
         let (visible, hidden) = bucket.depth().await;
@@ -225,12 +278,5 @@ async fn an_object_that_is_missing_goes_back_to_the_queue_and_others_go_on() {
     });
     let (status, _) = running.terminate();
     assert!(status.success());
-    let mut shipped = Vec::new();
-    for entry in std::fs::read_dir(&out).unwrap() {
-        for line in std::fs::read_to_string(entry.unwrap().path()).unwrap().lines() {
-            shipped.push(serde_json::from_str::<Value>(line).unwrap()["event"]["id"].as_str().unwrap().to_owned());
-        }
-    }
-    shipped.sort();
-    assert_eq!(shipped, events);
+    assert_eq!(event_ids(&out), events);
 }

@@ -1,6 +1,6 @@
 //! `trailship run`.
 
-use crate::app::{self, Stop};
+use crate::app::{self, RunError, Stop};
 use crate::cli::args::{Format, Global, RunArgs};
 use crate::cli::live::Live;
 use crate::cli::{Failure, load, render};
@@ -13,23 +13,34 @@ pub fn run(global: &Global, args: &RunArgs, out: &mut dyn Write) -> Result<(), F
     load::start_logs(&settings.logs)?;
     let runtime = load::runtime()?;
     let mut live = Live::new(!settings.logs.to_stderr && std::io::stderr().is_terminal());
-    let summary = runtime.block_on(async {
+    // Documents on standard output must stay documents.
+    let printed = settings.output.prints();
+    let ended = runtime.block_on(async {
         let stop = Stop::default();
         let signals = listen(stop.clone())?;
-        let summary = app::run(settings, args.once, &stop, &mut |summary| live.show(summary)).await;
+        let ended = app::run(settings, args.once, &stop, &mut |summary| live.show(summary)).await;
         signals.abort();
-        summary.map_err(|error| Failure::Work(error.into()))
+        Ok::<_, Failure>(ended)
     });
     live.clear();
     // A blocking read that hangs, such as a log file on a dead mount, must not hold up the end.
     runtime.shutdown_background();
-    let summary = summary?;
+    let (summary, failure) = match ended? {
+        Ok(summary) => (summary, None),
+        Err(RunError::Inputs { reasons, summary }) => {
+            let text: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            (*summary, Some(Failure::work(text.join("\n"))))
+        }
+        Err(error) => return Err(Failure::Work(error.into())),
+    };
+    let mut notes = std::io::stderr();
+    let out = if printed { &mut notes as &mut dyn Write } else { out };
     match args.format {
         Format::Json => render::json(out, &summary),
         Format::Text => render::summary(out, &summary),
     }
     .context("cannot print the summary")?;
-    Ok(())
+    failure.map_or(Ok(()), Err)
 }
 
 /// SIGTERM and SIGINT stop the run: the first drains, the second drops.
@@ -42,8 +53,13 @@ fn listen(stop: Stop) -> Result<tokio::task::JoinHandle<()>, Failure> {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            tracing::info!("asked to stop: draining, then giving back what is left");
-            stop.signal();
+            if stop.signal() {
+                tracing::info!(
+                    "asked to stop: draining, then giving back what is left; a second signal gives back at once"
+                );
+            } else {
+                tracing::warn!("asked to stop again: what is left is given back at once");
+            }
         }
     }))
 }

@@ -5,7 +5,7 @@ use super::{Row, ignored, refused, renamed};
 const INPUTS: &str = "write the inputs themselves under `trailship.inputs`";
 const PER_INPUT: &str = "set it in each input under `trailship.inputs`";
 const SETUP: &str = "assets are installed by `trailship setup`";
-const LOGS: &str = "logs go to where `logging.to_stderr` or `logging.to_files` says, in one form";
+const LOGS: &str = "logs go to standard error with `logging.to_stderr`, else to files below `path.logs`";
 
 /// Everything at the top but `output`.
 pub(super) const ROWS: &[Row] = &[
@@ -26,9 +26,7 @@ pub(super) const ROWS: &[Row] = &[
     refused("pipeline", "use `output.elasticsearch.pipeline`"),
     refused("cloud", "use `output.elasticsearch.hosts` and `output.elasticsearch.api_key`"),
     refused("keystore", "there is no keystore; give secrets by the environment, as in `${ES_API_KEY}`"),
-    ignored("name", "`agent.name` is the name of this host"),
     ignored("queue", "there is no queue of events; messages stay in SQS until they are delivered"),
-    ignored("max_procs", "the number of threads follows the processors"),
     ignored("timestamp", "times are written as Elastic's ingest pipeline does"),
     ignored("http", "the HTTP endpoint is not in this version yet"),
     ignored("monitoring", "counters are not sent to a cluster"),

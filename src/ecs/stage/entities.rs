@@ -87,7 +87,17 @@ fn command_targets<'r>(record: Record<'r>, targets: &mut Entities<'r>) -> Result
         }
         return ids.elements().try_for_each(|id| add(Some(id), targets));
     }
-    let Some(list) = record.value(s::REQUEST).and_then(|request| request.get("targets")) else { return Ok(()) };
+    let Some(request) = record.value(s::REQUEST) else { return Ok(()) };
+    if !request.is_object() {
+        return Err(Unfit("`requestParameters` is not an object"));
+    }
+    let Some(list) = request.get("targets") else { return Ok(()) };
+    if !list.is_list() || list.elements().any(|target| !target.is_object()) {
+        return Err(Unfit("`targets` is not a list of objects"));
+    }
+    if list.elements().filter_map(|target| target.get("values")).any(|values| !values.is_list()) {
+        return Err(Unfit("`values` is not a list"));
+    }
     let values = || list.elements().filter_map(|target| target.get("values")).flat_map(|values| values.elements());
     let whole_account = values().count() == 1 && values().all(|value| value.as_str() == Some("*"));
     if whole_account {

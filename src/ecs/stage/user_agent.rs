@@ -1,6 +1,6 @@
 //! User agents (ECS mapping 7.4): the uap-core rules as Elasticsearch's `user_agent` processor applies them.
 //!
-//! Its peculiarities, which `data/regexes.yaml` is prepared for: in the name of a system or device only the first
+//! Its peculiarities, for which replacements are rewritten when the rules are loaded: in the name of a system or device only the first
 //! `$1` is replaced, every other `$n`, and any in a version, stays as it is written.
 
 use crate::ecs::doc::Doc;

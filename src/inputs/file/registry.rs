@@ -1,6 +1,7 @@
 //! What is done: each file's size and modification time when it was acknowledged. Kept in `path.data`.
 
 use crate::state::{self, StateError};
+use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,7 @@ impl Registry {
     /// # Errors
     /// [`StateError`] when it is damaged or unreadable.
     pub fn open(data: &Path, id: &str) -> Result<Registry, StateError> {
-        let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-        let path = data.join("registry").join(format!("file-{name}.json"));
+        let path = data.join("registry").join(file_name(id));
         let done = state::load(&path, VERSION)?.unwrap_or_default();
         Ok(Registry { path, done, changed: false })
     }
@@ -56,14 +56,21 @@ impl Registry {
         self.changed = true;
     }
 
-    /// Forgets files that are gone, so that the registry does not outgrow its folder.
-    pub fn retain(&mut self, exists: impl Fn(&str) -> bool) {
+    /// Forgets files that are gone while their folder is there, so that the registry does not outgrow its source. A
+    /// source that is not mounted for a moment has lost its folders as well, and is remembered. Blocks.
+    pub fn forget_the_gone(&mut self) {
         let before = self.done.len();
-        self.done.retain(|path, _| exists(path));
+        self.done.retain(|path, _| {
+            let path = Path::new(path);
+            let is_gone = |path: &Path| matches!(path.try_exists(), Ok(false));
+            // The parent of a bare name is the empty path.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            !is_gone(path) || is_gone(folder)
+        });
         self.changed |= self.done.len() != before;
     }
 
-    /// Writes what has changed since the last call.
+    /// Writes what has changed since the last call. Blocks.
     ///
     /// # Errors
     /// [`StateError::Io`]; the change is kept for the next call.
@@ -73,5 +80,61 @@ impl Registry {
             self.changed = false;
         }
         Ok(())
+    }
+}
+
+/// A file name for the input `id`. Where characters must be replaced, a hash of the id tells apart what then looks the
+/// same; the dot before it is in no name without one.
+fn file_name(id: &str) -> String {
+    let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    if name == id {
+        return format!("file-{name}.json");
+    }
+    let hash = digest(&SHA256, id.as_bytes());
+    let hash: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("file-{name}.{hash}.json")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const MARK: Mark = Mark { size: 7, modified: 9 };
+
+    #[test]
+    fn ids_that_look_alike_have_files_of_their_own() {
+        // The hash: `printf 'a.b' | sha256sum`.
+        assert_eq!(file_name("a_b"), "file-a_b.json");
+        assert_eq!(file_name("a.b"), "file-a_b.2e7336dc.json");
+        let data = tempfile::tempdir().unwrap();
+        for id in ["a_b", "a.b", "a/b"] {
+            let mut registry = Registry::open(data.path(), id).unwrap();
+            assert!(!registry.is_done("/x", MARK), "{id}");
+            registry.done("/x".to_owned(), MARK);
+            registry.save().unwrap();
+            assert!(Registry::open(data.path(), id).unwrap().is_done("/x", MARK), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_file_is_forgotten_and_a_source_that_is_away_is_not() {
+        let (data, source) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mounted = source.path().join("mounted");
+        let path = |name: &str| mounted.join(name).to_str().unwrap().to_owned();
+        fs::create_dir_all(mounted.join("day")).unwrap();
+        let mut registry = Registry::open(data.path(), "file").unwrap();
+        for name in ["day/kept.json", "day/deleted.json"] {
+            fs::write(path(name), "{}").unwrap();
+            registry.done(path(name), MARK);
+        }
+        fs::remove_file(path("day/deleted.json")).unwrap();
+        registry.forget_the_gone();
+        assert!(registry.is_done(&path("day/kept.json"), MARK));
+        assert!(!registry.is_done(&path("day/deleted.json"), MARK));
+        fs::remove_dir_all(mounted.join("day")).unwrap();
+        registry.forget_the_gone();
+        assert!(registry.is_done(&path("day/kept.json"), MARK));
     }
 }

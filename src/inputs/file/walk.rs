@@ -2,6 +2,7 @@
 
 use super::registry::Mark;
 use crate::inputs::selection::{Choice, Selection};
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,8 @@ pub struct Walk {
     pub skipped: u64,
     /// What could not be looked into, with the reason.
     pub faults: Vec<String>,
+    /// Folders that are read, and files below them: a glob may match a folder and what is in it.
+    seen: HashSet<PathBuf>,
 }
 
 /// Looks up every path once, in order.
@@ -30,10 +33,11 @@ pub fn walk(paths: &[String], selection: &Selection) -> Walk {
     let mut walk = Walk::default();
     for pattern in paths {
         let literal = Path::new(pattern);
-        match fs::metadata(literal) {
-            Ok(metadata) if metadata.is_dir() => walk.folder(literal, selection),
-            Ok(metadata) => walk.file(literal, &metadata, selection, true),
-            Err(_) => walk.glob(pattern, selection),
+        match (fs::metadata(literal), all_below(pattern)) {
+            (Ok(metadata), _) if metadata.is_dir() => walk.folder(literal, selection),
+            (Ok(metadata), _) => walk.file(literal, &metadata, selection, true),
+            (Err(_), Some(base)) if Path::new(base).is_dir() => walk.folder(Path::new(base), selection),
+            (Err(_), base) => walk.glob(pattern, base, selection),
         }
     }
     walk.found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -41,9 +45,27 @@ pub fn walk(paths: &[String], selection: &Selection) -> Walk {
     walk
 }
 
+/// What a pattern with `**` at its end means: everything below its base. Globbing would list each folder below it.
+fn all_below(pattern: &str) -> Option<&str> {
+    let base = match pattern.trim_end_matches('/').strip_suffix("**")? {
+        "" => ".",
+        "/" => "/",
+        base => base.strip_suffix('/')?,
+    };
+    all_below(base).or(Some(base))
+}
+
+/// Names as CloudTrail and `aws s3 sync` leave them; a download under way has a further suffix.
+pub fn looks_like_trail(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    !name.starts_with('.')
+        && [".json", ".json.gz", ".gz", ".ndjson", ".jsonl"].iter().any(|suffix| name.ends_with(suffix))
+}
+
 impl Walk {
-    fn glob(&mut self, pattern: &str, selection: &Selection) {
-        let matches = match glob::glob(pattern) {
+    /// Reads what `pattern` matches: files, and folders whole. With `base` (of a `**` at the end), its folders alone.
+    fn glob(&mut self, pattern: &str, base: Option<&str>, selection: &Selection) {
+        let matches = match glob::glob(base.unwrap_or(pattern)) {
             Ok(matches) => matches,
             Err(error) => return self.faults.push(format!("`{pattern}` is not a path: {error}")),
         };
@@ -51,11 +73,15 @@ impl Walk {
         for entry in matches {
             match entry {
                 Ok(path) => {
-                    any = true;
-                    if let Ok(metadata) = fs::symlink_metadata(&path)
-                        && metadata.is_file()
-                    {
-                        self.file(&path, &metadata, selection, false);
+                    let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+                    if metadata.is_dir() {
+                        any = true;
+                        self.folder(&path, selection);
+                    } else if base.is_none() {
+                        any = true;
+                        if metadata.is_file() && self.seen.insert(path.clone()) {
+                            self.file(&path, &metadata, selection, false);
+                        }
                     }
                 }
                 Err(error) => {
@@ -71,6 +97,9 @@ impl Walk {
     fn folder(&mut self, root: &Path, selection: &Selection) {
         let mut folders: Vec<PathBuf> = vec![root.to_owned()];
         while let Some(folder) = folders.pop() {
+            if !self.seen.insert(folder.clone()) {
+                continue;
+            }
             let entries = match fs::read_dir(&folder) {
                 Ok(entries) => entries,
                 Err(error) => {
@@ -83,7 +112,7 @@ impl Walk {
                 let Ok(metadata) = entry.metadata() else { continue };
                 if metadata.is_dir() {
                     folders.push(entry.path());
-                } else if metadata.is_file() && looks_like_trail(&entry.path()) {
+                } else if metadata.is_file() && looks_like_trail(&entry.path()) && self.seen.insert(entry.path()) {
                     self.file(&entry.path(), &metadata, selection, false);
                 }
             }
@@ -110,13 +139,6 @@ impl Walk {
 
 fn is_digest(path: &str) -> bool {
     path.contains("/CloudTrail-Digest/") || path.contains("_CloudTrail-Digest_")
-}
-
-/// Names as CloudTrail and `aws s3 sync` leave them; a download under way has a further suffix.
-fn looks_like_trail(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-    !name.starts_with('.')
-        && [".json", ".json.gz", ".gz", ".ndjson", ".jsonl"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 #[cfg(test)]
@@ -152,10 +174,48 @@ mod tests {
         let whole = walk(&[root.to_str().unwrap().to_owned()], &selection());
         assert_eq!(whole.found.iter().map(|f| &f.path).collect::<Vec<_>>(), [&log, &plain]);
         assert_eq!((whole.skipped, whole.faults.len()), (1, 0));
-        let named = walk(&[digest.clone()], &selection());
+        let named = walk(std::slice::from_ref(&digest), &selection());
         assert_eq!(named.found.iter().map(|f| (&f.path, f.digest)).collect::<Vec<_>>(), [(&digest, true)]);
         let glob = walk(&[format!("{}/AWSLogs/**/*.gz", root.display()), log.clone()], &selection());
         assert_eq!(glob.found.iter().map(|f| &f.path).collect::<Vec<_>>(), [&log]);
+    }
+
+    #[test]
+    fn two_stars_at_the_end_are_all_that_is_below() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        let log = touch(root, "a/AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02/a.json.gz");
+        touch(root, "a/AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/01/02/d.json.gz");
+        let other = touch(root, "b/AWSLogs/444455556666/CloudTrail/us-east-1/2026/01/02/b.json.gz");
+        touch(root, "b/elsewhere/c.json");
+        for (pattern, expected) in [
+            ("a/AWSLogs/**", vec![&log]),
+            ("a/AWSLogs/**/", vec![&log]),
+            ("a/AWSLogs/**/**", vec![&log]),
+            ("*/AWSLogs/**", vec![&log, &other]),
+            // Folders, folders in them, and files, each matched by itself.
+            ("a/AWSLogs/**/*", vec![&log]),
+            ("a/AWSLogs/*", vec![&log]),
+        ] {
+            let walked = walk(&[format!("{}/{pattern}", root.display())], &selection());
+            assert_eq!(walked.found.iter().map(|f| &f.path).collect::<Vec<_>>(), expected, "{pattern}");
+            assert_eq!((walked.skipped, walked.faults), (1, Vec::new()), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_base_of_two_stars() {
+        for (pattern, base) in [
+            ("AWSLogs/**", Some("AWSLogs")),
+            ("**", Some(".")),
+            ("/**", Some("/")),
+            ("/a/**/**/", Some("/a")),
+            ("/a/**/*.gz", None),
+            ("/a**", None),
+            ("/a", None),
+        ] {
+            assert_eq!(all_below(pattern), base, "{pattern}");
+        }
     }
 
     #[cfg(unix)]
@@ -170,7 +230,9 @@ mod tests {
 
     #[test]
     fn nothing_there_is_said() {
-        let walked = walk(&["/nowhere/at/all/*.gz".to_owned()], &selection());
-        assert_eq!(walked.faults, ["`/nowhere/at/all/*.gz` matches nothing"]);
+        for pattern in ["/nowhere/at/all/*.gz", "/nowhere/at/all/**"] {
+            let walked = walk(&[pattern.to_owned()], &selection());
+            assert_eq!(walked.faults, [format!("`{pattern}` matches nothing")]);
+        }
     }
 }

@@ -57,7 +57,11 @@ impl Drain {
             return false;
         }
         let now = Instant::now();
-        let waits = match queue.state().await {
+        let state = tokio::select! {
+            state = queue.state() => state,
+            () = ending.cancelled() => return false,
+        };
+        let waits = match state {
             Ok(state) => {
                 progress.waiting.store(state.visible + state.delayed, Relaxed);
                 let elsewhere = state.hidden.saturating_sub(holdings.left);

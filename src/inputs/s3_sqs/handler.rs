@@ -1,11 +1,12 @@
 //! What is done with one message: its notification read, its objects chosen and read one after the other.
 //!
 //! A message is one delivery, whatever it names, so that it is deleted only when all its objects are settled. The
-//! objects after one that cannot be read are read all the same.
+//! objects after one that cannot be read are read all the same. The delivery is open from the start: however the work
+//! on a message breaks off, its verdict gives the message back.
 
 use super::keeper::Keeper;
 use super::receiver::Reads;
-use crate::ack::{Counters, Delivery};
+use crate::ack::Delivery;
 use crate::inputs::Progress;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::{Choice, Selection};
@@ -23,7 +24,6 @@ pub struct Handler<R> {
     reads: R,
     selection: Selection,
     keeper: Keeper,
-    counters: Arc<Counters>,
     progress: Arc<Progress>,
     readers: Arc<Semaphore>,
     stop: CancellationToken,
@@ -40,6 +40,8 @@ struct Said {
 
 /// Faults of objects that are said in one minute.
 const FAULTS_A_MINUTE: u32 = 10;
+/// Why a message is given back unread after a stop.
+const RUN_ENDS: &str = "the run ends";
 
 impl<R: Reads> Handler<R> {
     /// Reads `workers` objects at a time.
@@ -47,7 +49,6 @@ impl<R: Reads> Handler<R> {
         reads: R,
         selection: Selection,
         keeper: Keeper,
-        counters: Arc<Counters>,
         progress: Arc<Progress>,
         workers: usize,
         stop: CancellationToken,
@@ -56,7 +57,6 @@ impl<R: Reads> Handler<R> {
             reads,
             selection,
             keeper,
-            counters,
             progress,
             readers: Arc::new(Semaphore::new(workers)),
             stop,
@@ -64,26 +64,26 @@ impl<R: Reads> Handler<R> {
         }
     }
 
-    /// Brings a held message to its end, or to where only its records are under way.
-    pub async fn handle(&self, key: u64, body: String) {
+    /// Brings a held message to its end, or to where only its records are under way. `delivery` has the keeper's `key`.
+    pub async fn handle(&self, key: u64, delivery: Delivery, body: String) {
         let reader = tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
             reader = self.readers.acquire() => reader.ok(),
         };
         let Some(_reader) = reader else {
-            return self.keeper.give_back(key).await;
+            return delivery.fail(RUN_ENDS);
         };
         let read = notification::read(&body);
         drop(body);
         match read {
             Ok(Notification::Objects { objects, ignored, .. }) => {
                 self.progress.skipped.fetch_add(ignored as u64, Relaxed);
-                self.read_objects(key, &objects).await;
+                self.read_objects(key, delivery, &objects).await;
             }
             Ok(Notification::Test | Notification::Validation) => {
                 tracing::debug!("a test message was acknowledged");
-                self.keeper.acknowledge(key).await;
+                delivery.seal();
             }
             Ok(Notification::SubscriptionConfirmation { topic }) => {
                 if self.is_new("subscription-confirmation") {
@@ -104,8 +104,7 @@ impl<R: Reads> Handler<R> {
         }
     }
 
-    async fn read_objects(&self, key: u64, objects: &[ObjectRef]) {
-        let delivery = Delivery::open(key, Arc::clone(&self.counters), self.keeper.verdicts());
+    async fn read_objects(&self, key: u64, delivery: Delivery, objects: &[ObjectRef]) {
         for object in objects {
             let choice = self.selection.choose(object.key.as_str());
             if choice == Choice::Skip {
@@ -113,7 +112,7 @@ impl<R: Reads> Handler<R> {
                 continue;
             }
             if self.stop.is_cancelled() {
-                return delivery.fail("the run ends");
+                return delivery.fail(RUN_ENDS);
             }
             match self.reads.read(delivery.part(), object, choice).await {
                 Read::Done { records } => {

@@ -8,6 +8,7 @@
 //! of records, which is the delivery's.
 
 mod calls;
+mod kept;
 
 use super::queue::{BATCH, LONGEST_HOLD, Message, Queue, Refused};
 use super::recent::Recent;
@@ -15,6 +16,7 @@ use crate::ack::Verdict;
 use crate::aws::Fault;
 use crate::inputs::Progress;
 use calls::{Call, Verb};
+pub use kept::Kept;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -114,6 +116,7 @@ impl Keeper {
             calls: JoinSet::new(),
             under_way: HashMap::new(),
             last_fault: HashMap::new(),
+            kept: Kept::default(),
             closed: false,
             stopping: false,
             ends_at: None,
@@ -129,19 +132,10 @@ impl Keeper {
         admitted.await.unwrap_or_default()
     }
 
-    /// The message needs no reading: it is settled as it is.
-    pub async fn acknowledge(&self, key: u64) {
-        self.tell(Command::Acknowledge(key)).await;
-    }
-
-    /// The message is not understood: it stays hidden for its time and is then the queue's own matter.
+    /// The message is not understood: it stays hidden for its time and is then the queue's own matter. To be told before
+    /// the delivery ends.
     pub async fn leave(&self, key: u64) {
         self.tell(Command::Leave(key)).await;
-    }
-
-    /// The message was not read: it is given back at once.
-    pub async fn give_back(&self, key: u64) {
-        self.tell(Command::GiveBack(key)).await;
     }
 
     /// The verdict to come is due to a fault that somebody must mend. To be told before the delivery ends.
@@ -168,16 +162,15 @@ impl Keeper {
     }
 
     async fn tell(&self, command: Command) {
-        // The task ends before its senders only when the run is aborted; then nobody is to be told.
+        // The task ends before its senders only when the run is aborted, or by a fault of the program, which ends the
+        // run as well; then nobody is to be told.
         let _ = self.commands.send(command).await;
     }
 }
 
 enum Command {
     Hold { messages: Vec<Incoming>, reply: oneshot::Sender<Vec<Admitted>> },
-    Acknowledge(u64),
     Leave(u64),
-    GiveBack(u64),
     Grave(u64),
     Report(oneshot::Sender<Holdings>),
 }
@@ -234,14 +227,16 @@ pub struct KeeperTask<Q> {
     calls: JoinSet<Result<Vec<Refused>, Fault>>,
     under_way: HashMap<Id, Call>,
     last_fault: HashMap<Verb, &'static str>,
+    kept: Kept,
     closed: bool,
     stopping: bool,
     ends_at: Option<Instant>,
 }
 
 impl<Q: Queue> KeeperTask<Q> {
-    /// Runs until all clones of the [`Keeper`] are gone and nothing is held; after an abort for 5 s at most.
-    pub async fn run(mut self) {
+    /// Runs until all clones of the [`Keeper`] are gone and nothing is held; after an abort for 5 s at most. Tells what
+    /// it could not bring to its end.
+    pub async fn run(mut self) -> Kept {
         let (stop, abort) = (self.stop.clone(), self.abort.clone());
         let mut tick =
             interval((self.settings.visibility / 20).clamp(Duration::from_millis(50), Duration::from_secs(1)));
@@ -261,13 +256,14 @@ impl<Q: Queue> KeeperTask<Q> {
                 Some(verdict) = self.verdicts.recv() => self.judge(&verdict),
                 Some(answer) = self.calls.join_next_with_id(), if !self.calls.is_empty() => self.answered(answer),
                 () = sleep_until(flush_at), if self.flush_at.is_some() => self.flush(),
-                () = sleep_until(ends_at), if self.ends_at.is_some() => return,
+                () = sleep_until(ends_at), if self.ends_at.is_some() => break,
             }
             if self.deletes.len() >= BATCH || self.releases.len() >= BATCH {
                 self.flush();
             }
             self.count.send_if_modified(|count| std::mem::replace(count, self.held.len()) != self.held.len());
         }
+        self.kept
     }
 
     fn is_done(&self) -> bool {
@@ -278,15 +274,15 @@ impl<Q: Queue> KeeperTask<Q> {
         match command {
             Command::Hold { messages, reply } => {
                 let admitted = messages.into_iter().filter_map(|incoming| self.admit(incoming)).collect();
-                // An aborted receiver does not wait for the answer; the abort gives its messages back.
-                let _ = reply.send(admitted);
+                // A receiver that was dropped meanwhile reads nothing.
+                if let Err(unclaimed) = reply.send(admitted) {
+                    unclaimed.iter().for_each(|admitted| self.release(admitted.key, Duration::ZERO));
+                }
             }
-            Command::Acknowledge(key) => self.settle(key),
             Command::Leave(key) => {
                 self.progress.unknown.fetch_add(1, Relaxed);
                 self.leave(key);
             }
-            Command::GiveBack(key) => self.release(key, Duration::ZERO),
             Command::Grave(key) => {
                 if let Some(held) = self.held.get_mut(&key) {
                     held.grave = true;
@@ -345,6 +341,11 @@ impl<Q: Queue> KeeperTask<Q> {
             self.settle(key);
             return None;
         }
+        if self.ends_at.is_some() {
+            // It came after the abort, which gave back all that was held by then.
+            self.release(key, Duration::ZERO);
+            return None;
+        }
         Some(Admitted { key, body: message.body })
     }
 
@@ -356,7 +357,9 @@ impl<Q: Queue> KeeperTask<Q> {
         if verdict.settled {
             return self.settle(verdict.key);
         }
-        let Some(held) = self.held.get(&verdict.key) else { return };
+        // The stop may have come since the loop last looked for it.
+        self.stopping |= self.stop.is_cancelled();
+        let Some(held) = self.held.get(&verdict.key).filter(|held| held.state == State::Open) else { return };
         tracing::debug!(message = &*held.id, receives = held.receives, reasons = ?verdict.reasons, "the message is given back");
         let doublings = held.receives.saturating_sub(1).min(10);
         let pause = match (self.stopping, held.grave) {
@@ -371,6 +374,7 @@ impl<Q: Queue> KeeperTask<Q> {
             if held.grave || *tries >= ONCE_TRIES {
                 self.failed.remove(&held.id);
                 self.left.insert(Arc::clone(&held.id), returns);
+                self.kept.note_unread(&verdict.reasons);
             }
         }
         self.release(verdict.key, pause);

@@ -11,11 +11,11 @@ mod recent;
 #[cfg(test)]
 mod testing;
 
-use super::{Check, Context, Input, InputError, Verdict};
+use super::{Check, Context, Input, InputError, Progress, Verdict};
 use crate::aws::{Fault, FaultKind, Session};
 use config::S3SqsConfig;
 use handler::Handler;
-use keeper::{Keeper, KeeperSettings};
+use keeper::{Keeper, KeeperSettings, Kept};
 use object::S3Reads;
 use queue::{Queue, SqsQueue};
 use receiver::{Receiver, ReceiverSettings};
@@ -23,6 +23,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// The input, configured.
@@ -50,8 +51,8 @@ impl S3SqsInput {
 
     async fn ship(&self, mut context: Context) -> Result<(), String> {
         let (session, url) = self.open().await?;
-        let queue = Arc::new(SqsQueue::new(session.sqs(), &url));
-        look(&*queue, &context).await?;
+        let queue = Arc::new(SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()));
+        look(&*queue, &context.progress, context.once, &context.stop).await?;
         tracing::info!(input = self.config.id, queue = url, region = session.region(), "messages are received");
         context.abort = aborted_after(&context, self.config.sqs.shutdown_grace_time.map(|grace| grace.get()));
 
@@ -64,7 +65,7 @@ impl S3SqsInput {
         let (keeper, keeping) =
             Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
         let keeping = tokio::spawn(keeping.run());
-        tokio::spawn(watch_depth(Arc::clone(&queue), context.clone()));
+        tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
 
         let reads = S3Reads {
             input: self.config.id.clone(),
@@ -74,15 +75,8 @@ impl S3SqsInput {
         };
         let workers = self.config.number_of_workers;
         let counters = Arc::clone(&context.counters);
-        let handler = Handler::new(
-            reads,
-            self.config.selection(),
-            keeper.clone(),
-            counters,
-            Arc::clone(&progress),
-            workers,
-            stop.clone(),
-        );
+        let handler =
+            Handler::new(reads, self.config.selection(), keeper.clone(), Arc::clone(&progress), workers, stop.clone());
         let settings = ReceiverSettings {
             visibility,
             wait: self.config.sqs.wait_time.get(),
@@ -90,14 +84,8 @@ impl S3SqsInput {
             workers,
             once: context.once,
         };
-        let received = Receiver::new(settings, queue, keeper, Arc::new(handler), progress, &stop).run(&abort).await;
-        // The last clone of the keeper went with the receiver: its task ends when nothing is held.
-        if keeping.await.is_err() {
-            return Err(
-                "a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned()
-            );
-        }
-        received
+        let receiver = Receiver::new(settings, queue, keeper, Arc::new(handler), counters, progress, &stop);
+        until_kept(receiver.run(&abort), keeping, &stop).await
     }
 }
 
@@ -139,7 +127,7 @@ impl S3SqsInput {
             }
         }
         let step = "sqs:GetQueueAttributes";
-        match SqsQueue::new(session.sqs(), &url).state().await {
+        match SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()).state().await {
             Ok(state) => {
                 let detail = format!(
                     "{} messages wait, {} are delayed, {} are being read",
@@ -174,12 +162,13 @@ impl S3SqsInput {
 
 /// Looks at the queue before anything is received. A queue that is not there, or that does not know us, ends the run;
 /// one that only does not show its figures does not.
-async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
+async fn look<Q: Queue>(queue: &Q, progress: &Progress, once: bool, stop: &CancellationToken) -> Result<(), String> {
     let mut looks = 0;
     loop {
-        let fault: Fault = match queue.state().await {
+        let Some(state) = stop.run_until_cancelled(queue.state()).await else { return Ok(()) };
+        let fault: Fault = match state {
             Ok(state) => {
-                context.progress.waiting.store(state.visible + state.delayed, Relaxed);
+                progress.waiting.store(state.visible + state.delayed, Relaxed);
                 return Ok(());
             }
             Err(fault) => fault,
@@ -187,7 +176,7 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
         looks += 1;
         match fault.kind {
             FaultKind::Denied => {
-                context.progress.waiting.store(u64::MAX, Relaxed);
+                progress.waiting.store(u64::MAX, Relaxed);
                 tracing::warn!(
                     code = fault.code(),
                     "{fault}; {}; the depth of the queue stays unknown",
@@ -195,10 +184,10 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
                 );
                 return Ok(());
             }
-            FaultKind::Throttled | FaultKind::Transient if !context.once => return Ok(()),
+            FaultKind::Throttled | FaultKind::Transient if !once => return Ok(()),
             FaultKind::Throttled | FaultKind::Transient if looks < FIRST_LOOKS => {
                 tokio::select! {
-                    () = context.stop.cancelled() => return Ok(()),
+                    () = stop.cancelled() => return Ok(()),
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
                 }
             }
@@ -207,16 +196,36 @@ async fn look<Q: Queue>(queue: &Q, context: &Context) -> Result<(), String> {
     }
 }
 
-/// Keeps the number of waiting messages fresh; unknown while the queue does not tell.
-async fn watch_depth<Q: Queue>(queue: Arc<Q>, context: Context) {
-    loop {
-        tokio::select! {
-            () = context.abort.cancelled() => return,
-            () = tokio::time::sleep(DEPTH_INTERVAL) => {}
+/// Keeps the number of waiting messages fresh until `abort`; unknown while the queue does not tell. Holds nothing that a
+/// run waits for at its end, the mill above all, since an answer may hang.
+async fn watch_depth<Q: Queue>(queue: Arc<Q>, progress: Arc<Progress>, abort: CancellationToken) {
+    let watch = async {
+        loop {
+            tokio::time::sleep(DEPTH_INTERVAL).await;
+            let waiting = queue.state().await.map_or(u64::MAX, |state| state.visible + state.delayed);
+            progress.waiting.store(waiting, Relaxed);
         }
-        let waiting = queue.state().await.map_or(u64::MAX, |state| state.visible + state.delayed);
-        context.progress.waiting.store(waiting, Relaxed);
-    }
+    };
+    let _: Option<()> = abort.run_until_cancelled(watch).await;
+}
+
+/// Receives until the end of the run, then waits until nothing is held. A keeper that breaks ends the receiving: without
+/// it, what is received would stay hidden unread.
+async fn until_kept(
+    receiving: impl Future<Output = Result<(), String>>,
+    mut keeping: JoinHandle<Kept>,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    let broken = |_| "a fault inside trailship ended the keeper of the messages, which return by themselves".to_owned();
+    let received = tokio::select! {
+        received = receiving => received,
+        // Without a fault only an abort ends it first.
+        kept = &mut keeping => return kept.map(drop).map_err(broken),
+    };
+    // The last clone of the keeper went with the receiver: its task ends when nothing is held.
+    let kept = keeping.await.map_err(broken)?;
+    received?;
+    kept.complaint(stop.is_cancelled()).map_or(Ok(()), Err)
 }
 
 /// The abort of the run, or that of `sqs.shutdown_grace_time` after the stop, whichever comes first.
@@ -231,4 +240,59 @@ fn aborted_after(context: &Context, grace: Option<Duration>) -> CancellationToke
         }
     });
     abort
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::testing::{FakeQueue, Verb, Wrong};
+    use super::*;
+    use tokio::time::{Instant, sleep};
+
+    const NEVER: Duration = Duration::from_secs(10_000_000);
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_hangs_does_not_outlast_the_abort() {
+        let queue = FakeQueue::with([]);
+        queue.fail(Verb::State, Wrong::Late(NEVER), 0, 1);
+        let abort = CancellationToken::new();
+        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::default(), abort.clone()));
+        sleep(2 * DEPTH_INTERVAL).await;
+        assert_eq!((queue.calls(Verb::State), watch.is_finished()), (1, false));
+        let before = Instant::now();
+        abort.cancel();
+        watch.await.unwrap();
+        assert_eq!((before.elapsed(), Arc::strong_count(&queue)), (Duration::ZERO, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_depth_is_told_and_unknown_while_the_queue_does_not_tell() {
+        let queue = FakeQueue::with(["a".to_owned(), "b".to_owned()]);
+        queue.fail(Verb::State, Wrong::Refused("InternalError"), 1, 1);
+        let (progress, abort) = (Arc::new(Progress::default()), CancellationToken::new());
+        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            sleep(DEPTH_INTERVAL + Duration::from_millis(10)).await;
+            told.push(progress.waiting.load(Relaxed));
+        }
+        assert_eq!(told, [2, u64::MAX, 2]);
+        abort.cancel();
+        watch.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_does_not_wait_for_the_first_look() {
+        let queue = FakeQueue::with([]);
+        queue.fail(Verb::State, Wrong::Late(NEVER), 0, 1);
+        let stop = CancellationToken::new();
+        let stopping = stop.clone();
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(3)).await;
+            stopping.cancel();
+        });
+        let before = Instant::now();
+        look(&*queue, &Progress::default(), true, &stop).await.unwrap();
+        assert_eq!(before.elapsed().as_secs(), 3);
+    }
 }

@@ -4,6 +4,7 @@
 //! calls has a loop that does.
 
 use crate::aws::fault::{Fault, Service};
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, MessageSystemAttributeName,
     QueueAttributeName,
@@ -14,6 +15,9 @@ use std::time::Duration;
 pub const BATCH: usize = 10;
 /// SQS takes a message back this long after its receive, whatever was asked (SQS quotas).
 pub const LONGEST_HOLD: Duration = Duration::from_secs(12 * 3600);
+
+/// Time for the answer of a long poll, after its wait.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A message as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,11 +79,13 @@ pub trait Queue: Send + Sync + 'static {
 pub struct SqsQueue {
     client: aws_sdk_sqs::Client,
     url: String,
+    api_timeout: Duration,
 }
 
 impl SqsQueue {
-    pub fn new(client: aws_sdk_sqs::Client, url: &str) -> SqsQueue {
-        SqsQueue { client, url: url.to_owned() }
+    /// `api_timeout` is the client's limit of a call; a receive takes as long as its wait in any case.
+    pub fn new(client: aws_sdk_sqs::Client, url: &str, api_timeout: Duration) -> SqsQueue {
+        SqsQueue { client, url: url.to_owned(), api_timeout }
     }
 }
 
@@ -93,6 +99,8 @@ impl Queue for SqsQueue {
             .wait_time_seconds(whole_seconds(wait))
             .visibility_timeout(whole_seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
+        let limit = TimeoutConfig::builder().operation_timeout(self.api_timeout.max(wait + ANSWER)).build();
+        let request = request.customize().config_override(aws_sdk_sqs::Config::builder().timeout_config(limit));
         let answer =
             request.send().await.map_err(|error| Fault::of(Service::Sqs, "ReceiveMessage", &self.url, &error))?;
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(received).collect())
@@ -193,8 +201,59 @@ fn max_receives(policy: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use aws_sdk_sqs::config::retry::RetryConfig;
+    use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A queue whose server answers receives after `poll`, and nothing else ever.
+    async fn hanging(poll: Duration, api_timeout: Duration) -> SqsQueue {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = vec![0; 8192];
+                    let length = socket.read(&mut request).await.unwrap_or(0);
+                    if !String::from_utf8_lossy(&request[..length]).contains("ReceiveMessage") {
+                        return std::future::pending().await;
+                    }
+                    tokio::time::sleep(poll).await;
+                    let _ =
+                        socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+                });
+            }
+        });
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(crate::aws::http::client(&[], None, true).unwrap())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(api_timeout).build())
+            .endpoint_url(&endpoint);
+        SqsQueue::new(aws_sdk_sqs::Client::from_conf(config.build()), &format!("{endpoint}/1/q"), api_timeout)
+    }
+
+    #[tokio::test]
+    async fn a_call_ends_with_its_time_and_a_receive_with_its_wait() {
+        let second = Duration::from_secs(1);
+        let queue = hanging(second + second / 4, second).await;
+        let hides = vec![("handle".to_owned(), second)];
+        let (received, state, deleted, hidden) = tokio::join!(
+            queue.receive(10, second, second),
+            queue.state(),
+            queue.delete(vec!["handle".to_owned()]),
+            queue.hide(hides)
+        );
+        assert_eq!(received.unwrap(), []);
+        for fault in [state.unwrap_err(), deleted.unwrap_err(), hidden.unwrap_err()] {
+            assert!(fault.to_string().contains("no answer within `api_timeout`"), "{fault}");
+        }
+    }
 
     #[test]
     fn times_are_rounded_up() {

@@ -2,22 +2,23 @@
 //!
 //! Several pollers share the queue: one while it is shallow, more while every receive comes back full. Each waits for
 //! room *before* it asks, and a receive that was asked is always awaited: cancelling it would hide what the service has
-//! handed out. Room is counted twice: messages not yet read (the readers and a batch for each poller), and messages
+//! handed out; so a stop may last as long as a long poll. Room is counted twice: messages not yet read (the readers and a batch for each poller), and messages
 //! not yet acknowledged. So an output that stands still ends in not receiving.
 
 use super::drain::Drain;
 use super::handler::Handler;
 use super::keeper::{Incoming, Keeper};
 use super::queue::{BATCH, Message, Queue};
-use crate::ack::Part;
+use crate::ack::{Counters, Delivery, Part};
 use crate::aws::{Fault, FaultKind};
 use crate::inputs::Progress;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
 use crate::record::notification::ObjectRef;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -47,6 +48,7 @@ pub struct Receiver<Q, R> {
     queue: Arc<Q>,
     keeper: Keeper,
     handler: Arc<Handler<R>>,
+    counters: Arc<Counters>,
     progress: Arc<Progress>,
     /// Messages that are not yet read.
     unread: Arc<Semaphore>,
@@ -56,6 +58,9 @@ pub struct Receiver<Q, R> {
     active: watch::Sender<usize>,
     /// The stop of the run, or the end of the queue in a run with `--once`.
     ending: CancellationToken,
+    stop: CancellationToken,
+    /// That a long poll outlasts the stop is said by the first poller.
+    said: Once,
     health: Mutex<Health>,
 }
 
@@ -84,6 +89,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         queue: Arc<Q>,
         keeper: Keeper,
         handler: Arc<Handler<R>>,
+        counters: Arc<Counters>,
         progress: Arc<Progress>,
         stop: &CancellationToken,
     ) -> Receiver<Q, R> {
@@ -92,11 +98,14 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
             held: Arc::new(Semaphore::new(HELD.max(10 * settings.workers))),
             active: watch::Sender::new(1),
             ending: stop.child_token(),
+            stop: stop.clone(),
+            said: Once::new(),
             health: Mutex::default(),
             settings,
             queue,
             keeper,
             handler,
+            counters,
             progress,
         }
     }
@@ -136,7 +145,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
                 room = self.room(number, &mut active) => room,
             };
             let Some(room) = room else { break };
-            let received = self.queue.receive(BATCH, wait, self.settings.visibility).await;
+            let received = self.receive(wait).await;
             let pause = match received {
                 Ok(messages) => {
                     self.healthy();
@@ -184,7 +193,25 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         Some((unread, held))
     }
 
-    /// Hands the messages to the keeper, then starts reading those that are to be read, and tells how many.
+    /// Asks for a batch, and waits for the answer even after a stop.
+    async fn receive(&self, wait: Duration) -> Result<Vec<Message>, Fault> {
+        let mut receive = pin!(self.queue.receive(BATCH, wait, self.settings.visibility));
+        tokio::select! {
+            biased;
+            received = &mut receive => return received,
+            () = self.stop.cancelled() => {}
+        }
+        self.said.call_once(|| {
+            tracing::info!(
+                "a long poll is under way and is waited for, {} s at most, so that no message stays hidden that nobody reads",
+                wait.as_secs()
+            );
+        });
+        receive.await
+    }
+
+    /// Hands the messages to the keeper, then starts reading those that are to be read, and tells how many. From then on
+    /// a delivery stands for each, which gives the message back when its task ends early.
     async fn take(
         &self,
         messages: Vec<Message>,
@@ -199,9 +226,10 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         for admitted in admitted {
             let handler = Arc::clone(&self.handler);
             let slot = unread.split(1);
+            let delivery = Delivery::open(admitted.key, Arc::clone(&self.counters), self.keeper.verdicts());
             readings.spawn(async move {
                 let _slot = slot;
-                handler.handle(admitted.key, admitted.body).await;
+                handler.handle(admitted.key, delivery, admitted.body).await;
             });
         }
         taken

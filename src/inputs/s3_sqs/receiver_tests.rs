@@ -2,6 +2,7 @@
 
 use super::super::keeper::KeeperSettings;
 use super::super::testing::{End, FakeQueue, FakeReads, Verb, Wrong, body, key};
+use super::super::until_kept;
 use super::*;
 use crate::ack::Counters;
 use crate::inputs::selection::{FileSelector, Selection};
@@ -54,7 +55,11 @@ impl Rig {
             self.stop.clone(),
             self.abort.clone(),
         );
-        let task = tokio::spawn(task.run());
+        let receiver = self.receiver(keeper);
+        until_kept(receiver.run(&self.abort), tokio::spawn(task.run()), &self.stop).await
+    }
+
+    fn receiver(&self, keeper: Keeper) -> Receiver<FakeQueue, FakeReads> {
         let selection = Selection::new(
             &Selection::default_log(),
             &Default::default(),
@@ -65,7 +70,6 @@ impl Rig {
             self.reads.clone(),
             selection,
             keeper.clone(),
-            Arc::clone(&self.counters),
             Arc::clone(&self.progress),
             self.workers,
             self.stop.clone(),
@@ -77,17 +81,15 @@ impl Rig {
             workers: self.workers,
             once: self.once,
         };
-        let receiver = Receiver::new(
+        Receiver::new(
             settings,
             Arc::clone(&self.queue),
             keeper,
             Arc::new(handler),
+            Arc::clone(&self.counters),
             Arc::clone(&self.progress),
             &self.stop,
-        );
-        let ended = receiver.run(&self.abort).await;
-        task.await.unwrap();
-        ended
+        )
     }
 
     fn calls(&self) -> usize {
@@ -193,8 +195,62 @@ async fn a_single_run_does_not_wait_for_what_cannot_be_read() {
     let rig = Rig::of(3);
     rig.reads.script(&key(0), &[End::Final, End::Final]);
     rig.reads.script(&key(1), &[End::Transient; 9]);
-    rig.run().await.unwrap();
+    let error = rig.run().await.unwrap_err();
+    assert_eq!(error, "2 messages name objects that could not be read; they are left in the queue: scripted");
     assert_eq!((rig.queue.deleted(), rig.queue.deliveries()), (1, vec![1, 3, 1]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_single_run_is_no_failure_for_what_it_left() {
+    let rig = Rig::of(2);
+    rig.reads.script(&key(0), &[End::Final]);
+    rig.reads.script(&key(1), &[End::Settled(Duration::from_secs(5))]);
+    let (stop, queue) = (rig.stop.clone(), Arc::clone(&rig.queue));
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(Duration::from_secs(3)).await;
+    stop.cancel();
+    run.await.unwrap().unwrap();
+    assert_eq!(queue.deleted(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_ends_with_a_failure_when_deleting_is_denied() {
+    let rig = Rig::of(25);
+    rig.queue.fail(Verb::Delete, Wrong::Refused("AccessDenied"), 0, 1_000);
+    let before = Instant::now();
+    let error = rig.run().await.unwrap_err();
+    assert!(error.contains("allow `sqs:DeleteMessage` on the queue to this identity"), "{error}");
+    assert!(before.elapsed() < Duration::from_secs(30), "{:?}", before.elapsed());
+    assert_eq!((rig.counters.read().indexed, rig.queue.deliveries()), (75, vec![1; 25]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_never_began_gives_its_message_back() {
+    let mut rig = Rig::of(3);
+    rig.once = false;
+    let settings = KeeperSettings { visibility: VISIBILITY, consume: true, once: false };
+    let (keeper, task) =
+        Keeper::new(Arc::clone(&rig.queue), settings, Arc::clone(&rig.progress), rig.stop.clone(), rig.abort.clone());
+    let task = tokio::spawn(task.run());
+    let receiver = rig.receiver(keeper);
+    let messages = rig.queue.receive(BATCH, Duration::ZERO, VISIBILITY).await.unwrap();
+    let room = receiver.room(0, &mut receiver.active.subscribe()).await.unwrap();
+    let mut readings = JoinSet::new();
+    assert_eq!(receiver.take(messages, room, &mut readings).await, 3);
+    // On this runtime no task has run yet.
+    drop(readings);
+    sleep(Duration::from_secs(15)).await;
+    assert_eq!((rig.queue.visible(), rig.reads.keys().len()), (3, 0));
+    drop(receiver);
+    task.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keeper_that_breaks_ends_the_receiving() {
+    let rig = Rig::of(0);
+    let keeping = tokio::spawn(async { panic!("scripted") });
+    let ended = until_kept(std::future::pending(), keeping, &rig.stop).await;
+    assert!(ended.unwrap_err().starts_with("a fault inside trailship ended the keeper"));
 }
 
 #[tokio::test(start_paused = true)]

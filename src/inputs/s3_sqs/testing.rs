@@ -302,8 +302,10 @@ impl Queue for FakeQueue {
     }
 
     async fn state(&self) -> Result<QueueState, Fault> {
-        if let Some(Wrong::Refused(code)) = self.called(Verb::State) {
-            return Err(fault("GetQueueAttributes", code));
+        match self.called(Verb::State) {
+            Some(Wrong::Refused(code)) => return Err(fault("GetQueueAttributes", code)),
+            Some(Wrong::Late(time)) => sleep(time).await,
+            _ => {}
         }
         let inside = self.lock();
         let left = inside.messages.iter().filter(|message| !message.deleted).count() as u64;

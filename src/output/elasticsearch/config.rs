@@ -134,7 +134,7 @@ impl Default for ElasticsearchConfig {
             pipeline: String::new(),
             compression_level: 1,
             bulk_max_size: 5_000,
-            bulk_max_bytes: ByteSize::from_mib(4),
+            bulk_max_bytes: ByteSize::from_mib(2),
             workers: 4,
             loadbalance: true,
             timeout: Period::from_secs(90),

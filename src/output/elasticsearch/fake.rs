@@ -117,7 +117,7 @@ impl Fake {
             }
             let plain = if headers.get("content-encoding").is_some_and(|value| value == "gzip") {
                 let mut inflated = Vec::new();
-                flate2::read::GzDecoder::new(&body[..]).read_to_end(&mut inflated).unwrap();
+                flate2::read::MultiGzDecoder::new(&body[..]).read_to_end(&mut inflated).unwrap();
                 inflated
             } else {
                 body

@@ -213,7 +213,7 @@ impl Findings {
             self.fault(
                 "bulk_max_bytes",
                 message,
-                "write 16KiB to 100MB, which is what servers take at most; 4MiB serves well",
+                "write 16KiB to 100MB, which is what servers take at most; 2MiB serves well",
             );
         }
         if !(1..=256).contains(&config.workers) {
@@ -295,7 +295,7 @@ mod tests {
         let nodes: Vec<&str> = settings.nodes.iter().map(Url::as_str).collect();
         assert_eq!(nodes, ["http://localhost:9200/"]);
         assert_eq!(settings.stream, "logs-aws.cloudtrail-default");
-        assert_eq!((settings.compression_level, settings.max_records, settings.max_bytes), (1, 5_000, 4 << 20));
+        assert_eq!((settings.compression_level, settings.max_records, settings.max_bytes), (1, 5_000, 2 << 20));
         assert_eq!((settings.concurrency, settings.spread, settings.timeout.as_secs()), (4, true, 90));
         assert!(matches!(settings.login, Login::None) && settings.tls.verify && settings.warnings.is_empty());
     }

@@ -4,7 +4,7 @@
 
 mod strings;
 
-use super::{Blank, Blanks, Error, ErrorKind, MAX_BYTES, MAX_DEPTH, Node, Span, Tag, Tape};
+use super::{Blank, Blanks, Error, ErrorKind, MAX_BYTES, MAX_DEPTH, MAX_VALUES, Node, Span, Tag, Tape};
 use std::borrow::Cow;
 
 pub(super) use strings::plain_run;
@@ -67,6 +67,9 @@ impl Parser<'_, '_> {
 
     fn value(&mut self, depth: usize, key: Key) -> Result<Outcome, Error> {
         let start = self.at;
+        if self.tape.nodes.len() >= MAX_VALUES {
+            return Err(self.error(ErrorKind::Values));
+        }
         match self.peek() {
             Some(b'"') => self.string_value(depth, key),
             Some(b'{') => self.object(depth, key),

@@ -252,3 +252,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_text_of_very_many_values_is_refused() {
+    let list = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
+    assert!(parse(&list(MAX_VALUES - 1), Blanks::Kept).is_ok());
+    assert_eq!(error(&list(MAX_VALUES)), ErrorKind::Values);
+}

@@ -1,9 +1,9 @@
 //! The real binary, as a user runs it.
 
 use serde_json::Value;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -30,6 +30,19 @@ impl Program {
             "data_stream.namespace: {namespace}\noutput.elasticsearch:\n  hosts: ['{url}']\n  backoff: {{init: 100ms, max: 1s}}\n{}",
             more.lines().map(|line| format!("  {line}\n")).collect::<String>()
         )
+    }
+
+    /// Puts the path of a folder `out` in place of `${OUT}` in the configuration.
+    pub fn to_files(&self) -> PathBuf {
+        self.fill("OUT", "out")
+    }
+
+    /// Puts the path of the folder `name` in place of `${key}` in the configuration.
+    pub fn fill(&self, key: &str, name: &str) -> PathBuf {
+        let (path, folder) = (self.folder.path().join("trailship.yml"), self.folder.path().join(name));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, text.replace(&format!("${{{key}}}"), folder.to_str().unwrap())).unwrap();
+        folder
     }
 
     pub fn data(&self) -> PathBuf {
@@ -77,8 +90,9 @@ impl Program {
     pub fn spawn(&self, arguments: &[&str]) -> Running {
         let log = self.folder.path().join("stderr.log");
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let child = self.command(arguments).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
-        Running { child, log }
+        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        let printed = BufReader::new(child.stdout.take().unwrap());
+        Running { child, printed: Some(printed), log }
     }
 
     /// Lines of the dead letter.
@@ -101,6 +115,7 @@ impl Program {
 /// A program under way; killed when the test ends early.
 pub struct Running {
     child: Child,
+    printed: Option<BufReader<ChildStdout>>,
     log: PathBuf,
 }
 
@@ -111,14 +126,26 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, then the end; gives the exit status and what was printed.
+    /// The next line that is printed; waits for it.
+    pub fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.printed.as_mut().unwrap().read_line(&mut line).unwrap();
+        line
+    }
+
+    /// SIGTERM, then the end; gives the exit status and what was printed since the last [`Running::line`].
     pub fn terminate(mut self) -> (ExitStatus, String) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let mut printed = self.printed.take().unwrap();
+        // A program that prints more than a pipe holds waits for its reader.
+        let reader = std::thread::spawn(move || {
+            let mut text = String::new();
+            printed.read_to_string(&mut text).unwrap();
+            text
+        });
         let status = until("the program has ended", || self.child.try_wait().unwrap());
-        let mut printed = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
-        (status, printed)
+        (status, reader.join().unwrap())
     }
 
     pub fn ended(&mut self) -> Option<ExitStatus> {
@@ -138,11 +165,21 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.said());
+            let _ = writeln!(std::io::stderr(), "{}", self.said());
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Every document in the folder of a file output.
+pub fn documents(folder: &Path) -> Vec<Value> {
+    let mut documents = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        documents.extend(text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+    }
+    documents
 }
 
 /// Waits until `probe` gives something.

@@ -1,5 +1,6 @@
 //! Looks into the index, past the program.
 
+use super::program::until_async;
 use serde_json::{Value, json};
 
 /// One data stream on a search server.
@@ -30,13 +31,37 @@ impl Stream {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
     }
 
+    /// A call about this stream. After a start a node answers before its shards do, with 503: then it is asked again.
+    async fn ask(&self, what: &str, body: Option<Value>) -> (u16, Value) {
+        until_async("the shards are there", async || {
+            let answer = self.call(reqwest::Method::POST, &format!("{}/{what}", self.name()), body.clone()).await;
+            (answer.0 != 503).then_some(answer)
+        })
+        .await
+    }
+
+    /// Makes what was indexed visible; false when the stream does not exist.
+    async fn refresh(&self) -> bool {
+        let (status, answer) = self.ask("_refresh", None).await;
+        assert!(matches!(status, 200 | 404), "{status}: {answer}");
+        status == 200
+    }
+
+    /// The number of documents; 0 when the stream does not exist.
+    pub async fn count(&self) -> usize {
+        if !self.refresh().await {
+            return 0;
+        }
+        let (status, answer) = self.ask("_count", None).await;
+        assert_eq!(status, 200, "{answer}");
+        usize::try_from(answer["count"].as_u64().unwrap()).unwrap()
+    }
+
     /// Every document, as `(_id, _source)`, sorted by `event.id`. Empty when the stream does not exist.
     pub async fn documents(&self) -> Vec<(String, Value)> {
-        let (status, _) = self.call(reqwest::Method::POST, &format!("{}/_refresh", self.name()), None).await;
-        if status == 404 {
+        if !self.refresh().await {
             return Vec::new();
         }
-        assert_eq!(status, 200);
         let mut found: Vec<(String, Value)> = Vec::new();
         let mut after: Option<Value> = None;
         loop {
@@ -45,8 +70,7 @@ impl Stream {
             if let Some(after) = &after {
                 query["search_after"] = after.clone();
             }
-            let (status, answer) =
-                self.call(reqwest::Method::POST, &format!("{}/_search", self.name()), Some(query)).await;
+            let (status, answer) = self.ask("_search", Some(query)).await;
             assert_eq!(status, 200, "{answer}");
             let hits = answer["hits"]["hits"].as_array().unwrap();
             let Some(last) = hits.last() else { return found };

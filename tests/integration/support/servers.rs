@@ -54,6 +54,29 @@ impl Server {
         Server::shared(&["aws"])
     }
 
+    /// S3 and SQS from memory, of a test's own: they fail as [`Server::set_faults`] says.
+    pub fn fast() -> Result<Arc<Server>, String> {
+        Server::start(&["fast"]).map(Arc::new)
+    }
+
+    /// Replaces the rules by which the server [`fast`](Server::fast) spoils requests (tests/servers/README.md).
+    pub async fn set_faults(&self, rules: &Value) {
+        let request = self.http().put(format!("{}/_faults", self.url)).body(rules.to_string());
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    }
+
+    /// How often each of those rules was applied.
+    pub async fn hits(&self) -> Vec<u64> {
+        let answer = self.http().get(format!("{}/_faults", self.url)).send().await.unwrap();
+        let rules: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        rules.as_array().unwrap().iter().map(|rule| rule["hits"].as_u64().unwrap()).collect()
+    }
+
+    fn http(&self) -> reqwest::Client {
+        reqwest::Client::builder().no_proxy().build().unwrap()
+    }
+
     /// A search server with plain settings.
     pub fn search(engine: &str) -> Result<Arc<Server>, String> {
         Server::shared(&["search", engine])

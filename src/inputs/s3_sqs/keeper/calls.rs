@@ -131,12 +131,12 @@ impl<Q: Queue> KeeperTask<Q> {
         self.note(verb, &result);
         for (index, Entry { key, handle, time }) in entries.into_iter().enumerate() {
             let refused = match &result {
-                Ok(refused) => refused.iter().find(|refused| refused.index == index).map(|refused| refused.fault.kind),
-                Err(fault) => Some(fault.kind),
+                Ok(refused) => refused.iter().find(|refused| refused.index == index).map(|refused| &refused.fault),
+                Err(fault) => Some(fault),
             };
             match (verb, refused) {
                 (Verb::Renew, None) => self.renewed(key, started, time),
-                (Verb::Renew, Some(kind)) => self.not_renewed(key, handle, kind),
+                (Verb::Renew, Some(fault)) => self.not_renewed(key, handle, fault.kind),
                 (Verb::Delete, None) if self.forget(key).is_some() => {
                     self.progress.deleted.fetch_add(1, Relaxed);
                 }
@@ -144,7 +144,7 @@ impl<Q: Queue> KeeperTask<Q> {
                     self.progress.released.fetch_add(1, Relaxed);
                 }
                 (Verb::Delete | Verb::Release, None) => {}
-                (Verb::Delete | Verb::Release, Some(kind)) => self.try_again(key, handle, kind),
+                (Verb::Delete | Verb::Release, Some(fault)) => self.try_again(key, handle, fault),
             }
         }
         if !(self.deletes.is_empty() && self.releases.is_empty()) {
@@ -171,16 +171,22 @@ impl<Q: Queue> KeeperTask<Q> {
         held.due = (kind != FaultKind::Stale).then(|| Instant::now() + pause);
     }
 
-    /// A delete or release failed: again, for as long as the handle may be good.
-    fn try_again(&mut self, key: u64, handle: u32, kind: FaultKind) {
+    /// A delete or release failed: again, for as long as the handle may be good. Except with `--once` when it is refused
+    /// for good: then the message is left, since a run that waited for somebody to mend it would not end.
+    fn try_again(&mut self, key: u64, handle: u32, fault: &Fault) {
         let Some(held) = self.held.get_mut(&key).filter(|held| held.handles == handle) else { return };
         let tries = match &mut held.state {
             State::Deleting { tries } | State::Releasing { tries, .. } => tries,
             State::Open => return,
         };
+        if self.settings.once && !fault.may_pass() && fault.kind != FaultKind::Stale {
+            self.failed.remove(&held.id);
+            self.kept.note_refused(fault);
+            return self.leave(key);
+        }
         *tries += 1;
         let next = Instant::now() + Duration::from_millis(500) * (1 << (*tries).min(5));
-        if kind == FaultKind::Stale || next >= held.hidden_until || (self.stopping && *tries >= STOPPING_TRIES) {
+        if fault.kind == FaultKind::Stale || next >= held.hidden_until || (self.stopping && *tries >= STOPPING_TRIES) {
             tracing::debug!(
                 message = &*held.id,
                 "the message could be neither deleted nor given back; it will be delivered again"

@@ -17,7 +17,7 @@ struct Rig {
     progress: Arc<Progress>,
     stop: CancellationToken,
     abort: CancellationToken,
-    task: JoinHandle<()>,
+    task: JoinHandle<Kept>,
 }
 
 impl Rig {
@@ -39,13 +39,18 @@ impl Rig {
     async fn receive(&self) -> Vec<u64> {
         let mut keys = Vec::new();
         loop {
-            let messages = self.queue.receive(BATCH, Duration::ZERO, VISIBILITY).await.unwrap();
-            if messages.is_empty() {
+            let before = self.queue.deliveries();
+            keys.extend(self.receive_once().await);
+            if self.queue.deliveries() == before {
                 return keys;
             }
-            let incoming = messages.into_iter().map(|message| Incoming { message, slot: None }).collect();
-            keys.extend(self.keeper.hold(incoming).await.iter().map(|admitted| admitted.key));
         }
+    }
+
+    async fn receive_once(&self) -> Vec<u64> {
+        let messages = self.queue.receive(BATCH, Duration::ZERO, VISIBILITY).await.unwrap();
+        let incoming = messages.into_iter().map(|message| Incoming { message, slot: None }).collect();
+        self.keeper.hold(incoming).await.iter().map(|admitted| admitted.key).collect()
     }
 
     fn verdict(&self, key: u64, settled: bool) {
@@ -162,9 +167,10 @@ async fn a_failed_release_is_tried_again() {
     let rig = Rig::new(12);
     rig.queue.fail(Verb::Hide, Wrong::Entries("InternalError"), 0, 2);
     for key in rig.receive().await {
-        rig.keeper.give_back(key).await;
+        rig.verdict(key, false);
     }
-    sleep(Duration::from_secs(10)).await;
+    // Each try hides anew for the pause of 10 s; the third, 3 s after the first, goes well.
+    sleep(Duration::from_secs(20)).await;
     assert_eq!((rig.queue.visible(), rig.progress.released.load(Relaxed)), (12, 12));
 }
 
@@ -197,7 +203,8 @@ async fn the_last_renewals_of_a_long_visibility_stay_within_twelve_hours() {
     let admitted = keeper.hold(vec![Incoming { message, slot: None }]).await;
     sleep(LONGEST_HOLD - Duration::from_secs(90)).await;
     assert_eq!((queue.visible(), queue.wrongs()), (0, Vec::new()));
-    keeper.acknowledge(admitted[0].key).await;
+    let settled = Verdict { key: admitted[0].key, tally: Tally::default(), settled: true, reasons: Vec::new() };
+    keeper.verdicts().send(settled).unwrap();
     drop(keeper);
     task.await.unwrap();
     assert_eq!(queue.deleted(), 1);
@@ -324,6 +331,93 @@ async fn what_a_single_run_leaves_is_counted_while_it_is_hidden() {
     assert_eq!((rig.queue.visible(), rig.keeper.holdings().await.left), (1, 1));
     assert_eq!(rig.receive().await, Vec::<u64>::new(), "what is left is not read again");
     assert_eq!(rig.keeper.holdings().await.left, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_does_not_try_for_ever_what_is_refused_for_good() {
+    for wrong in [Wrong::Refused("AccessDenied"), Wrong::Entries("AccessDenied")] {
+        let rig = Rig::with(12, true, true);
+        rig.queue.fail(Verb::Delete, wrong, 0, 1_000);
+        for key in rig.receive().await {
+            rig.verdict(key, true);
+        }
+        sleep(Duration::from_secs(1)).await;
+        let holdings = rig.keeper.holdings().await;
+        assert_eq!((holdings.held, holdings.left, rig.queue.calls(Verb::Delete)), (0, 12, 2), "{wrong:?}");
+        sleep(VISIBILITY).await;
+        assert_eq!(rig.receive().await, Vec::<u64>::new(), "neither read nor deleted again");
+        assert_eq!((rig.keeper.holdings().await.left, rig.queue.calls(Verb::Delete)), (12, 2));
+        drop(rig.keeper);
+        let complaint = rig.task.await.unwrap().complaint(false).unwrap();
+        assert!(complaint.starts_with("12 messages could be neither deleted nor given back"), "{complaint}");
+        assert!(complaint.ends_with("allow `sqs:DeleteMessage` on the queue to this identity"), "{complaint}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_leaves_what_may_not_be_given_back() {
+    let rig = Rig::with(1, true, true);
+    rig.queue.fail(Verb::Hide, Wrong::Refused("AccessDenied"), 0, 1_000);
+    let key = rig.receive().await[0];
+    rig.verdict(key, false);
+    sleep(Duration::from_secs(1)).await;
+    let holdings = rig.keeper.holdings().await;
+    assert_eq!(holdings, Holdings { held: 0, left: 1, returning: None }, "its return is not waited for");
+    drop(rig.keeper);
+    let complaint = rig.task.await.unwrap().complaint(false).unwrap();
+    assert!(complaint.contains("allow `sqs:ChangeMessageVisibility` on the queue"), "{complaint}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_single_run_tries_again_what_may_go_well() {
+    for code in ["ServiceUnavailable", "ExpiredToken"] {
+        let rig = Rig::with(3, true, true);
+        rig.queue.fail(Verb::Delete, Wrong::Refused(code), 0, 2);
+        for key in rig.receive().await {
+            rig.verdict(key, true);
+        }
+        sleep(Duration::from_secs(20)).await;
+        assert_eq!(rig.queue.deleted(), 3, "{code}");
+        drop(rig.keeper);
+        assert_eq!(rig.task.await.unwrap(), Kept::default(), "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_that_does_not_wait_for_its_messages_gets_them_given_back() {
+    let rig = Rig::new(7);
+    let messages = rig.queue.receive(BATCH, Duration::ZERO, VISIBILITY).await.unwrap();
+    let incoming = messages.into_iter().map(|message| Incoming { message, slot: None }).collect();
+    tokio::select! {
+        biased;
+        _ = rig.keeper.hold(incoming) => panic!("answered before the keeper ran"),
+        () = std::future::ready(()) => {}
+    }
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!((rig.queue.visible(), rig.progress.released.load(Relaxed)), (7, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_an_abort_is_given_back_unread() {
+    let rig = Rig::new(7);
+    rig.abort.cancel();
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(rig.receive_once().await, Vec::<u64>::new());
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!((rig.queue.visible(), rig.progress.released.load(Relaxed)), (7, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_follows_a_release_changes_nothing() {
+    let rig = Rig::new(1);
+    let key = rig.receive().await[0];
+    // The release is done, and its answer under way, when the verdict comes.
+    rig.queue.fail(Verb::Hide, Wrong::Late(Duration::from_millis(500)), 0, 1);
+    rig.abort.cancel();
+    sleep(Duration::from_millis(1)).await;
+    rig.verdict(key, false);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((rig.queue.visible(), rig.queue.calls(Verb::Hide)), (1, 1));
 }
 
 /// What happens to one message each time it is read.
