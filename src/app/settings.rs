@@ -49,7 +49,8 @@ impl Settings {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 ephemeral_id: identity.ephemeral_id.clone(),
             },
-            ..ecs::Settings::default()
+            compat: ecs::Compat::default(),
+            repair: true,
         }
     }
 }

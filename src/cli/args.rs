@@ -108,7 +108,7 @@ pub struct MapArgs {
     /// Reads one record a line and writes exactly one document a line, in the same order
     #[arg(long)]
     pub lines: bool,
-    /// Writes `_bulk` actions before the documents
+    /// Writes `_bulk` actions before the documents, and repairs what an index would refuse
     #[arg(long, conflicts_with = "lines")]
     pub bulk: bool,
     /// Time of reading, such as 2026-01-02T03:04:05Z; the present when left out

@@ -1,7 +1,7 @@
 //! The mapper: one record's text in, one document out.
 
 use super::doc::Doc;
-use super::fit::{self, Misfit};
+use super::fit;
 use super::map::stages;
 use super::origin::{Position, Rendered};
 use super::settings::{Choices, Constants, Settings};
@@ -25,8 +25,10 @@ pub struct Mapper {
     id: String,
     /// The event's time in the record that was mapped last.
     time: Option<Timestamp>,
-    /// Whether that record's text had to be repaired.
+    /// Whether that record, or its document, had to be repaired.
     repaired: bool,
+    /// For reading again what stages have made.
+    spare: Tape,
     agents: Agents,
 }
 
@@ -54,6 +56,7 @@ impl Mapper {
             id: String::with_capacity(id::LENGTH),
             time: None,
             repaired: false,
+            spare: Tape::default(),
             agents: Agents::default(),
         }
     }
@@ -88,7 +91,10 @@ impl Mapper {
                 None
             }
         };
-        if self.choices.original || !self.doc.faults().is_empty() {
+        if self.choices.repair {
+            self.repaired |= fit::repair(&mut self.doc, &self.tape, &mut self.spare);
+        }
+        if self.choices.original || !self.doc.faults().is_empty() || (self.choices.repair && self.repaired) {
             self.doc.text(f::EVENT_ORIGINAL, &repair_utf8(text));
         }
         id::write(&mut self.id, record, &at, self.time);
@@ -133,6 +139,9 @@ impl Mapper {
 
     fn finish(&mut self) -> Mapped<'_> {
         faults::finish(&mut self.doc, &self.constants.fault_tags);
+        if self.choices.repair && self.repaired {
+            self.doc.make(f::TAGS, |out| out.extend_from_slice(self.constants.repair_tags.as_bytes()));
+        }
         Mapped { mapper: self }
     }
 }
@@ -160,7 +169,8 @@ impl<'m> Mapped<'m> {
         !self.mapper.doc.faults().is_empty()
     }
 
-    /// Whether the record had invalid UTF-8, each sequence of which has become U+FFFD.
+    /// Whether the record had invalid UTF-8, each sequence of which has become U+FFFD; or, where documents are repaired,
+    /// a value that an index would have refused for its field.
     pub fn repaired(&self) -> bool {
         self.mapper.repaired
     }
@@ -173,11 +183,6 @@ impl<'m> Mapped<'m> {
     /// The event's name, if it is a string.
     pub fn action(&self) -> Option<&'m str> {
         self.record().text(s::EVENT_NAME)
-    }
-
-    /// The fields that an index with the declared types would refuse, or not index.
-    pub fn misfits(&self) -> Vec<Misfit> {
-        fit::misfits(&self.mapper.doc, &self.mapper.tape)
     }
 
     fn record(&self) -> Record<'m> {

@@ -167,7 +167,12 @@ impl Bench<'_> {
             }
         };
         match self.mapper.map(text, Position::new(origin, offset), self.now) {
-            Ok(document) => self.bulker.add(&document, part, source),
+            Ok(document) => {
+                if document.repaired() {
+                    part.count_repaired();
+                }
+                self.bulker.add(&document, part, source)
+            }
             Err(broken) => {
                 asides.add("broken-record", broken.to_string(), offset, text);
                 ControlFlow::Continue(())

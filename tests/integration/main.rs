@@ -11,3 +11,4 @@ mod faults;
 mod notifications;
 mod security;
 mod setup;
+mod shapes;

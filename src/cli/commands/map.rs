@@ -21,7 +21,8 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
             .ok_or_else(|| Failure::usage(format!("`--now {text}` is not a time such as 2026-01-02T03:04:05Z")))?,
         None => Timestamp::now(),
     };
-    let mut settings = Settings::default();
+    // What goes to an index is as `run` would send it; anything else shows what the mapping makes.
+    let mut settings = Settings { repair: args.bulk, ..Settings::default() };
     if !args.tags.is_empty() {
         settings.set_tags(args.tags.clone());
     }
