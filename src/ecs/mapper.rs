@@ -1,6 +1,7 @@
 //! The mapper: one record's text in, one document out.
 
 use super::doc::Doc;
+use super::field::{Field, FieldId};
 use super::fit;
 use super::map::stages;
 use super::origin::{Position, Rendered};
@@ -160,8 +161,25 @@ impl<'m> Mapped<'m> {
 
     /// Appends the document as one line of JSON, without a line end.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let Mapper { doc, tape, origin, constants, .. } = self.mapper;
-        write::document(out, doc, &Sources { tape, origin, constants });
+        let (doc, sources) = self.parts();
+        write::document(out, doc, &sources);
+    }
+
+    /// The fields that the document has, in its order, each with its JSON text.
+    pub fn fields(&self) -> Vec<(&'static Field, String)> {
+        let (doc, sources) = self.parts();
+        let present = (0..f::COUNT).map(|i| FieldId(i as u8)).filter(|field| doc.has(*field));
+        let texts = present.map(|field| {
+            let mut text = Vec::new();
+            write::value(&mut text, field, doc, &sources);
+            (field.field(), String::from_utf8(text).unwrap_or_default())
+        });
+        texts.collect()
+    }
+
+    /// The record's `eventID`, or `eventId` as aggregated events have it; if it is a string.
+    pub fn event_id(&self) -> Option<&'m str> {
+        self.record().text(s::EVENT_ID).or_else(|| self.record().text(s::AGGREGATED_ID))
     }
 
     /// Whether something could not be mapped: the document is a `pipeline_error`.
@@ -183,6 +201,11 @@ impl<'m> Mapped<'m> {
     /// The event's name, if it is a string.
     pub fn action(&self) -> Option<&'m str> {
         self.record().text(s::EVENT_NAME)
+    }
+
+    fn parts(&self) -> (&'m Doc, Sources<'m>) {
+        let Mapper { doc, tape, origin, constants, .. } = self.mapper;
+        (doc, Sources { tape, origin, constants })
     }
 
     fn record(&self) -> Record<'m> {
@@ -273,6 +296,26 @@ mod tests {
         assert!(!mapper.map(b"{}", at, now).unwrap().repaired());
         assert!(mapper.map(b"\xFF", at, now).is_err());
         assert!(mapper.map_line(b"\xFF", at, now).repaired());
+    }
+
+    #[test]
+    fn the_fields_are_those_of_the_document() {
+        let origin = Origin { input_type: "file", ..Origin::default() };
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let text = br#"{"eventID":"e","eventName":"GetUser","requestParameters":{"a":[1]}}"#;
+        let mapped = mapper.map(text, Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW)).unwrap();
+        assert_eq!(mapped.event_id(), Some("e"));
+        let mut out = Vec::new();
+        mapped.write(&mut out);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        let fields = mapped.fields();
+        for (field, text) in &fields {
+            let pointer = format!("/{}", field.name.replace('.', "/"));
+            assert_eq!(document.pointer(&pointer), Some(&serde_json::from_str(text).unwrap()), "{}", field.name);
+        }
+        for (name, present) in [("event.id", true), ("input.type", true), ("tags", true), ("user.name", false)] {
+            assert_eq!(fields.iter().any(|(field, _)| field.name == name), present, "{name}");
+        }
     }
 
     #[test]

@@ -1,19 +1,17 @@
 //! `trailship map`: decodes and maps on this machine, to standard output. Nothing is shipped and nothing remembered.
 
+mod explain;
+mod read;
+
 use crate::cli::Failure;
 use crate::cli::args::MapArgs;
 use crate::ecs::{Mapper, Origin, Position, Retain, Settings, Timestamp};
-use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
-use crate::record::split::{Piece, SplitFault, Splitter};
+use crate::record::split::Piece;
 use anyhow::Context as _;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use read::{Lines, Records, Step, files};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Bytes of one record; larger ones are reported, not mapped.
-const RECORD: usize = 10 << 20;
-const LIMITS: InflateLimits = InflateLimits { bytes: u64::MAX, ratio: u64::MAX };
 
 pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result<(), Failure> {
     let now = match &args.now {
@@ -32,9 +30,12 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
         })?;
     }
     let mut mapper = Mapper::new(Arc::new(settings));
-    let mut out = BufWriter::with_capacity(1 << 20, out);
     let standard_input = [PathBuf::from("-")];
     let paths = if args.paths.is_empty() { &standard_input[..] } else { &args.paths };
+    if let Some(id) = &args.explain {
+        return explain::explain(id, paths, args.lines, &mut mapper, now, out);
+    }
+    let mut out = BufWriter::with_capacity(1 << 20, out);
     let mut broken = 0;
     for path in paths {
         if args.lines {
@@ -54,45 +55,16 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
 
 /// One document for every line, whatever it holds.
 fn lines(path: &Path, mapper: &mut Mapper, now: Timestamp, out: &mut impl Write) -> Result<(), Failure> {
-    let mut reader = open(path)?;
+    let mut lines = Lines::open(path)?;
     let origin = Origin::default();
-    let (mut line, mut document, mut offset) = (Vec::new(), Vec::new(), 0);
-    loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read `{}`", path.display()))?;
-        if read == 0 {
-            return Ok(());
-        }
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let mut document = Vec::new();
+    while let Some((offset, text)) = lines.next()? {
         document.clear();
         mapper.map_line(text, Position::new(&origin, offset), now).write(&mut document);
         document.push(b'\n');
         out.write_all(&document).context("cannot write the documents")?;
-        offset += read as u64;
     }
-}
-
-/// Every file below a folder, in order; a file is itself.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let (mut folders, mut files) = (vec![path.to_owned()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot look into `{}`", folder.display()))?;
-        for entry in entries {
-            let entry = entry.with_context(|| format!("cannot look into `{}`", folder.display()))?;
-            let kind = entry.file_type().with_context(|| format!("cannot look at `{}`", entry.path().display()))?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() {
-                files.push(entry.path());
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 /// Maps one file; answers how many of its records, or the file itself, could not be.
@@ -104,74 +76,43 @@ fn objects(
     out: &mut impl Write,
     notes: &mut dyn Write,
 ) -> Result<u64, Failure> {
-    let name = path.display().to_string();
-    let origin = Origin { input_type: "file", log_file_path: (name != "-").then(|| name.clone()), ..Origin::default() };
-    let mut reader = open(path)?;
-    let mut inflate = Inflate::new(LIMITS);
-    let digest = name.contains("/CloudTrail-Digest/") || name.contains("_CloudTrail-Digest_");
-    let mut splitter = Splitter::new(RECORD, digest);
+    let mut records = Records::open(path)?;
+    let (name, origin) = (records.name().to_owned(), records.origin());
     let (mut body, mut broken, mut number) = (Vec::new(), Vec::new(), 0u64);
-    let mut stored = vec![0; 128 * 1024];
     loop {
-        let read = reader.read(&mut stored).with_context(|| format!("cannot read `{name}`"))?;
-        let mut window = |text: &[u8]| {
-            splitter.push(text, &mut |piece| {
-                number += 1;
-                match piece {
-                    Piece::Oversized { offset, length, .. } => {
-                        broken.push(format!("{name}: record {number} at byte {offset}: {length} bytes are too many"))
-                    }
-                    Piece::Record { offset, text } => match mapper.map(text, Position::new(&origin, offset), now) {
-                        Err(fault) => broken.push(format!("{name}: record {number} at byte {offset}: {fault}")),
-                        Ok(document) => {
-                            if bulk {
-                                body.extend_from_slice(b"{\"create\":{\"_id\":\"");
-                                body.extend_from_slice(document.id().as_bytes());
-                                body.extend_from_slice(b"\"}}\n");
-                            }
-                            document.write(&mut body);
-                            body.push(b'\n');
-                        }
-                    },
+        let step = records.step(&mut |piece| {
+            number += 1;
+            match piece {
+                Piece::Oversized { offset, length, .. } => {
+                    broken.push(format!("{name}: record {number} at byte {offset}: {length} bytes are too many"))
                 }
-            })?;
-            Ok::<(), Unreadable>(())
-        };
-        let step = if read == 0 { inflate.finish(&mut window) } else { inflate.push(&stored[..read], &mut window) };
-        let step = step.and_then(|()| if read == 0 { Ok(splitter.finish()?) } else { Ok(()) });
+                Piece::Record { offset, text } => match mapper.map(text, Position::new(&origin, offset), now) {
+                    Err(fault) => broken.push(format!("{name}: record {number} at byte {offset}: {fault}")),
+                    Ok(document) => {
+                        if bulk {
+                            body.extend_from_slice(b"{\"create\":{\"_id\":\"");
+                            body.extend_from_slice(document.id().as_bytes());
+                            body.extend_from_slice(b"\"}}\n");
+                        }
+                        document.write(&mut body);
+                        body.push(b'\n');
+                    }
+                },
+            }
+        })?;
         out.write_all(&body).context("cannot write the documents")?;
         body.clear();
-        if let Err(Unreadable(reason)) = &step {
-            broken.push(format!("{name}: {reason}"));
-        }
-        if read == 0 || step.is_err() {
-            break;
+        match step {
+            Step::More => {}
+            Step::End => break,
+            Step::Unreadable(why) => {
+                broken.push(format!("{name}: {why}"));
+                break;
+            }
         }
     }
     for note in &broken {
         writeln!(notes, "{note}").context("cannot write to standard error")?;
     }
     Ok(broken.len() as u64)
-}
-
-struct Unreadable(String);
-
-impl From<InflateFault> for Unreadable {
-    fn from(fault: InflateFault) -> Unreadable {
-        Unreadable(fault.to_string())
-    }
-}
-
-impl From<SplitFault> for Unreadable {
-    fn from(fault: SplitFault) -> Unreadable {
-        Unreadable(fault.to_string())
-    }
-}
-
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(io::stdin())));
-    }
-    let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
-    Ok(Box::new(BufReader::with_capacity(128 * 1024, file)))
 }
