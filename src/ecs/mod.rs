@@ -30,3 +30,5 @@ pub use time::Timestamp;
 mod golden;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod reach;
