@@ -83,10 +83,10 @@ fn fits(field: &Field, doc: &Value) -> bool {
     fn single(value: &Value) -> bool {
         value.as_array().map_or(!value.is_object(), |list| list.iter().all(single))
     }
-    fn objects(value: &Value, levels: usize) -> bool {
+    fn objects(value: &Value, takes: fn(&Map<String, Value>) -> bool) -> bool {
         match value {
-            Value::Array(list) => list.iter().all(|value| objects(value, levels)),
-            Value::Object(map) => deep(map, levels),
+            Value::Array(list) => list.iter().all(|value| objects(value, takes)),
+            Value::Object(map) => takes(map),
             _ => false,
         }
     }
@@ -103,8 +103,9 @@ fn fits(field: &Field, doc: &Value) -> bool {
     let pointer = format!("/{}", field.name.replace('.', "/"));
     let Some(value) = doc.pointer(&pointer) else { return true };
     match field.kind {
-        Kind::Flattened => objects(value, 20),
-        Kind::Object => objects(value, usize::MAX),
+        Kind::Flattened => objects(value, |map| deep(map, 20)),
+        // Its own keys alone are names of fields; what lies below an undeclared one is not looked at.
+        Kind::Object => objects(value, |map| map.keys().all(|key| !key.trim().is_empty())),
         _ => single(value),
     }
 }
