@@ -92,6 +92,8 @@ pub struct Summary {
     pub duplicate: u64,
     pub filtered: u64,
     pub parked: u64,
+    /// Records whose document had to be changed for the index to take it, whatever their outcome.
+    pub repaired: u64,
     /// Parked records by reason.
     pub parked_by_code: BTreeMap<String, u64>,
     pub seconds: f64,
@@ -249,6 +251,7 @@ fn summarize(inputs: &[(String, Arc<Counters>, Arc<Progress>)], parking: &Parkin
         duplicate: sum(|input| input.records.duplicate),
         filtered: sum(|input| input.records.filtered),
         parked: sum(|input| input.records.parked),
+        repaired: sum(|input| input.records.repaired),
         parked_by_code: parking.counts().into_iter().map(|(code, n)| (code.to_owned(), n)).collect(),
         seconds: started.elapsed().as_secs_f64(),
         inputs,

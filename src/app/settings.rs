@@ -1,6 +1,7 @@
 //! The whole configuration as one struct: each section is read by the part of the program it is about.
 
 use super::identity::Identity;
+use super::mapping::MappingConfig;
 use crate::config::{ByteSize, Config, Malformed, Period};
 use crate::ecs;
 use crate::inputs::Input;
@@ -36,21 +37,14 @@ impl Settings {
     /// What the mapper needs, with this installation's identity.
     pub fn mapping(&self, identity: &Identity) -> ecs::Settings {
         let name = if self.name.is_empty() { host_name() } else { self.name.clone() };
-        ecs::Settings {
-            tags: self.mapping.tags.clone(),
-            preserve_original_event: self.mapping.preserve_original_event,
-            actor_target_mapping: self.mapping.actor_target_mapping,
-            retain: self.mapping.retain.get(),
-            namespace: self.namespace.clone(),
-            agent: ecs::Agent {
-                id: identity.id.clone(),
-                name,
-                kind: "trailship".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                ephemeral_id: identity.ephemeral_id.clone(),
-            },
-            ..ecs::Settings::default()
-        }
+        let agent = ecs::Agent {
+            id: identity.id.clone(),
+            name,
+            kind: "trailship".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ephemeral_id: identity.ephemeral_id.clone(),
+        };
+        self.mapping.settings(&self.namespace, agent)
     }
 }
 
@@ -131,59 +125,6 @@ struct TrailshipConfig {
 impl Default for TrailshipConfig {
     fn default() -> TrailshipConfig {
         TrailshipConfig { shutdown_timeout: Period::from_secs(30) }
-    }
-}
-
-/// `mapping.*`
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-struct MappingConfig {
-    tags: Vec<String>,
-    preserve_original_event: bool,
-    actor_target_mapping: bool,
-    retain: RetainMode,
-}
-
-impl Default for MappingConfig {
-    fn default() -> MappingConfig {
-        let tags = vec!["forwarded".to_owned(), "aws-cloudtrail".to_owned()];
-        MappingConfig {
-            tags,
-            preserve_original_event: false,
-            actor_target_mapping: false,
-            retain: RetainMode::default(),
-        }
-    }
-}
-
-/// `mapping.retain`, as written.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-struct RetainMode(String);
-
-impl RetainMode {
-    fn get(&self) -> ecs::Retain {
-        ecs::Retain::parse(&self.0).unwrap_or_default()
-    }
-}
-
-impl Default for RetainMode {
-    fn default() -> RetainMode {
-        RetainMode("all".to_owned())
-    }
-}
-
-impl TryFrom<String> for RetainMode {
-    type Error = Malformed;
-
-    fn try_from(text: String) -> Result<RetainMode, Malformed> {
-        if ecs::Retain::parse(&text).is_none() {
-            return Err(Malformed::new(
-                format!("`{text}` is not a mode of retaining payloads"),
-                "write all, flattened, keyword, minimal or none",
-            ));
-        }
-        Ok(RetainMode(text))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The mapper: one record's text in, one document out.
 
 use super::doc::Doc;
-use super::fit::{self, Misfit};
+use super::field::{Field, FieldId};
+use super::fit;
 use super::map::stages;
 use super::origin::{Position, Rendered};
 use super::settings::{Choices, Constants, Settings};
@@ -25,8 +26,10 @@ pub struct Mapper {
     id: String,
     /// The event's time in the record that was mapped last.
     time: Option<Timestamp>,
-    /// Whether that record's text had to be repaired.
+    /// Whether that record, or its document, had to be repaired.
     repaired: bool,
+    /// For reading again what stages have made.
+    spare: Tape,
     agents: Agents,
 }
 
@@ -54,6 +57,7 @@ impl Mapper {
             id: String::with_capacity(id::LENGTH),
             time: None,
             repaired: false,
+            spare: Tape::default(),
             agents: Agents::default(),
         }
     }
@@ -88,7 +92,10 @@ impl Mapper {
                 None
             }
         };
-        if self.choices.original || !self.doc.faults().is_empty() {
+        if self.choices.repair {
+            self.repaired |= fit::repair(&mut self.doc, &self.tape, &mut self.spare);
+        }
+        if self.choices.original || !self.doc.faults().is_empty() || (self.choices.repair && self.repaired) {
             self.doc.text(f::EVENT_ORIGINAL, &repair_utf8(text));
         }
         id::write(&mut self.id, record, &at, self.time);
@@ -133,6 +140,9 @@ impl Mapper {
 
     fn finish(&mut self) -> Mapped<'_> {
         faults::finish(&mut self.doc, &self.constants.fault_tags);
+        if self.choices.repair && self.repaired {
+            self.doc.make(f::TAGS, |out| out.extend_from_slice(self.constants.repair_tags.as_bytes()));
+        }
         Mapped { mapper: self }
     }
 }
@@ -151,8 +161,25 @@ impl<'m> Mapped<'m> {
 
     /// Appends the document as one line of JSON, without a line end.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let Mapper { doc, tape, origin, constants, .. } = self.mapper;
-        write::document(out, doc, &Sources { tape, origin, constants });
+        let (doc, sources) = self.parts();
+        write::document(out, doc, &sources);
+    }
+
+    /// The fields that the document has, in its order, each with its JSON text.
+    pub fn fields(&self) -> Vec<(&'static Field, String)> {
+        let (doc, sources) = self.parts();
+        let present = (0..f::COUNT).map(|i| FieldId(i as u8)).filter(|field| doc.has(*field));
+        let texts = present.map(|field| {
+            let mut text = Vec::new();
+            write::value(&mut text, field, doc, &sources);
+            (field.field(), String::from_utf8(text).unwrap_or_default())
+        });
+        texts.collect()
+    }
+
+    /// The record's `eventID`, or `eventId` as aggregated events have it; if it is a string.
+    pub fn event_id(&self) -> Option<&'m str> {
+        self.record().text(s::EVENT_ID).or_else(|| self.record().text(s::AGGREGATED_ID))
     }
 
     /// Whether something could not be mapped: the document is a `pipeline_error`.
@@ -160,7 +187,8 @@ impl<'m> Mapped<'m> {
         !self.mapper.doc.faults().is_empty()
     }
 
-    /// Whether the record had invalid UTF-8, each sequence of which has become U+FFFD.
+    /// Whether the record had invalid UTF-8, each sequence of which has become U+FFFD; or, where documents are repaired,
+    /// a value that an index would have refused for its field.
     pub fn repaired(&self) -> bool {
         self.mapper.repaired
     }
@@ -175,9 +203,9 @@ impl<'m> Mapped<'m> {
         self.record().text(s::EVENT_NAME)
     }
 
-    /// The fields that an index with the declared types would refuse, or not index.
-    pub fn misfits(&self) -> Vec<Misfit> {
-        fit::misfits(&self.mapper.doc, &self.mapper.tape)
+    fn parts(&self) -> (&'m Doc, Sources<'m>) {
+        let Mapper { doc, tape, origin, constants, .. } = self.mapper;
+        (doc, Sources { tape, origin, constants })
     }
 
     fn record(&self) -> Record<'m> {
@@ -268,6 +296,26 @@ mod tests {
         assert!(!mapper.map(b"{}", at, now).unwrap().repaired());
         assert!(mapper.map(b"\xFF", at, now).is_err());
         assert!(mapper.map_line(b"\xFF", at, now).repaired());
+    }
+
+    #[test]
+    fn the_fields_are_those_of_the_document() {
+        let origin = Origin { input_type: "file", ..Origin::default() };
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let text = br#"{"eventID":"e","eventName":"GetUser","requestParameters":{"a":[1]}}"#;
+        let mapped = mapper.map(text, Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW)).unwrap();
+        assert_eq!(mapped.event_id(), Some("e"));
+        let mut out = Vec::new();
+        mapped.write(&mut out);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        let fields = mapped.fields();
+        for (field, text) in &fields {
+            let pointer = format!("/{}", field.name.replace('.', "/"));
+            assert_eq!(document.pointer(&pointer), Some(&serde_json::from_str(text).unwrap()), "{}", field.name);
+        }
+        for (name, present) in [("event.id", true), ("input.type", true), ("tags", true), ("user.name", false)] {
+            assert_eq!(fields.iter().any(|(field, _)| field.name == name), present, "{name}");
+        }
     }
 
     #[test]

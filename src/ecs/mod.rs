@@ -20,10 +20,9 @@ mod time;
 mod write;
 
 pub use field::{Field, FieldId, Kind, Rule};
-pub use fit::{Misfit, Why};
 pub use mapper::{Broken, Mapped, Mapper};
 pub use origin::{Origin, Position};
-pub use settings::{Agent, Compat, ENTITIES_TAG, Flattened, PRESERVE_TAG, Retain, Settings};
+pub use settings::{Agent, Compat, ENTITIES_TAG, Flattened, PRESERVE_TAG, REPAIRED_TAG, Retain, Settings};
 pub use stage::user_agent::preload as preload_user_agents;
 pub use time::Timestamp;
 
@@ -31,3 +30,5 @@ pub use time::Timestamp;
 mod golden;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod reach;

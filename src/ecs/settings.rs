@@ -8,6 +8,8 @@ use crate::record::json::write;
 pub const PRESERVE_TAG: &str = "preserve_original_event";
 /// The tag that asks for the entity fields (ECS mapping 10).
 pub const ENTITIES_TAG: &str = "actor_target_mapping";
+/// The tag of documents of which an index would have refused something.
+pub const REPAIRED_TAG: &str = "shape_repaired";
 
 /// Settings of a mapper.
 #[derive(Debug, Clone)]
@@ -23,6 +25,9 @@ pub struct Settings {
     pub namespace: String,
     pub agent: Agent,
     pub compat: Compat,
+    /// Repair what an index with the declared types would refuse, and say so by [`REPAIRED_TAG`]. Without it a document
+    /// is as the ECS mapping has it.
+    pub repair: bool,
 }
 
 impl Default for Settings {
@@ -35,6 +40,7 @@ impl Default for Settings {
             namespace: "default".to_string(),
             agent: Agent::default(),
             compat: Compat::default(),
+            repair: false,
         }
     }
 }
@@ -133,6 +139,7 @@ pub(super) struct Choices {
     pub(super) entities: bool,
     pub(super) retain: Retain,
     pub(super) compat: Compat,
+    pub(super) repair: bool,
 }
 
 impl Choices {
@@ -142,6 +149,7 @@ impl Choices {
             entities: settings.makes_entities(),
             retain: settings.retain,
             compat: settings.compat,
+            repair: settings.repair,
         }
     }
 }
@@ -151,6 +159,8 @@ pub(super) struct Constants {
     texts: Vec<(FieldId, String)>,
     /// `tags` of a document with faults.
     pub(super) fault_tags: String,
+    /// `tags` of a document that was repaired; with faults or without.
+    pub(super) repair_tags: String,
 }
 
 impl Constants {
@@ -179,7 +189,11 @@ impl Constants {
         if !tags.contains(&PRESERVE_TAG) {
             tags.push(PRESERVE_TAG);
         }
-        Constants { texts, fault_tags: json_list(&tags) }
+        let fault_tags = json_list(&tags);
+        if !tags.contains(&REPAIRED_TAG) {
+            tags.push(REPAIRED_TAG);
+        }
+        Constants { texts, fault_tags, repair_tags: json_list(&tags) }
     }
 
     /// The fields that there are.

@@ -66,22 +66,27 @@ pub(super) fn document(out: &mut Vec<u8>, doc: &Doc, sources: &Sources<'_>) {
         first = false;
         let from = step.from.get(shared).copied().unwrap_or_default();
         out.extend_from_slice(step.path.get(from..).unwrap_or_default().as_bytes());
-        match *slot {
-            Slot::Empty => {}
-            Slot::Value(id) => {
-                if let Some(value) = sources.tape.value(id) {
-                    write::value(out, value);
-                }
-            }
-            Slot::Made { start, end } => out.extend_from_slice(doc.made(start, end)),
-            Slot::Fixed(json) => out.extend_from_slice(json.as_bytes()),
-            Slot::Origin => out.extend_from_slice(sources.origin.get(FieldId(i as u8)).as_bytes()),
-            Slot::Constant => out.extend_from_slice(sources.constants.get(FieldId(i as u8)).as_bytes()),
-        }
+        value(out, FieldId(i as u8), doc, sources);
         open = step.from.len() - 1;
         shared = open;
     }
     for _ in 0..=open {
         out.push(b'}');
+    }
+}
+
+/// Appends the JSON text of one field; nothing for a field that the document does not have.
+pub(super) fn value(out: &mut Vec<u8>, field: FieldId, doc: &Doc, sources: &Sources<'_>) {
+    match doc.slots()[field.index()] {
+        Slot::Empty => {}
+        Slot::Value(id) => {
+            if let Some(value) = sources.tape.value(id) {
+                write::value(out, value);
+            }
+        }
+        Slot::Made { start, end } => out.extend_from_slice(doc.made(start, end)),
+        Slot::Fixed(json) => out.extend_from_slice(json.as_bytes()),
+        Slot::Origin => out.extend_from_slice(sources.origin.get(field).as_bytes()),
+        Slot::Constant => out.extend_from_slice(sources.constants.get(field).as_bytes()),
     }
 }

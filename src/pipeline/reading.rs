@@ -168,7 +168,12 @@ impl Bench<'_> {
     ) -> ControlFlow<ObjectFault> {
         let full = match piece {
             Piece::Record { offset, text } => match self.mapper.map(text, Position::new(origin, offset), self.now) {
-                Ok(document) => return self.bulker.add(&document, part, source),
+                Ok(document) => {
+                    if document.repaired() {
+                        part.count_repaired();
+                    }
+                    return self.bulker.add(&document, part, source);
+                }
                 Err(broken) => asides.add("broken-record", broken.to_string(), offset, text),
             },
             Piece::Oversized { offset, head, length } => {
