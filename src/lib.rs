@@ -8,6 +8,7 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod ecs;
+pub mod geoip;
 pub mod inputs;
 pub mod output;
 pub mod pipeline;

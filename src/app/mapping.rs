@@ -47,6 +47,7 @@ impl MappingConfig {
                 session_user_name: self.session_user_name,
             },
             repair: true,
+            places: None,
         }
     }
 }

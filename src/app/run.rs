@@ -110,6 +110,9 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     let started = Instant::now();
     // Reading the rules takes a moment that the first object need not wait for.
     std::thread::spawn(ecs::preload_user_agents);
+    if let Some(geoip) = settings.geoip() {
+        geoip.watch().map_err(RunError::Thread)?;
+    }
     let identity = Identity::take(&settings.data)?;
     let parking = Arc::new(
         Parking::open(&settings.data.join("dead-letter")).map_err(|error| RunError::Parking(error.to_string()))?,

@@ -4,6 +4,7 @@ use super::identity::Identity;
 use super::mapping::MappingConfig;
 use crate::config::{ByteSize, Config, Malformed, Period};
 use crate::ecs;
+use crate::geoip::{Databases, GeoipConfig};
 use crate::inputs::Input;
 use crate::output::kinds::{self, Plan};
 use crate::pipeline::RecordLimits;
@@ -12,6 +13,7 @@ use crate::setup::SetupConfig;
 use crate::telemetry::log::LogSettings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that a command needs.
@@ -30,6 +32,7 @@ pub struct Settings {
     pub limits: RecordLimits,
     pub namespace: String,
     mapping: MappingConfig,
+    geoip: Option<Arc<Databases>>,
     name: String,
 }
 
@@ -44,7 +47,13 @@ impl Settings {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ephemeral_id: identity.ephemeral_id.clone(),
         };
-        self.mapping.settings(&self.namespace, agent)
+        let places = self.geoip.clone().map(|databases| databases as Arc<dyn ecs::Places>);
+        ecs::Settings { places, ..self.mapping.settings(&self.namespace, agent) }
+    }
+
+    /// The files by which addresses are described.
+    pub fn geoip(&self) -> Option<&Arc<Databases>> {
+        self.geoip.as_ref()
     }
 }
 
@@ -66,6 +75,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let stream: DataStreamConfig = config.section("data_stream");
     let output = kinds::read(config, &stream.namespace.0);
     let mapping: MappingConfig = config.section("mapping");
+    let geoip: GeoipConfig = config.section("geoip");
     let setup: SetupConfig = config.section("setup");
     let memory: MemoryConfig = config.section("memory");
     let limits: LimitsConfig = config.section("limits");
@@ -88,6 +98,10 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
             Some("write less, or raise `memory.budget`"),
         );
     }
+    let geoip = Databases::open(&geoip).unwrap_or_else(|(key, error)| {
+        config.reject(key, error.to_string(), Some("write the path of a MaxMind file of this kind, or remove the key"));
+        None
+    });
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Some(Settings {
         inputs,
@@ -111,6 +125,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
         },
         namespace: stream.namespace.0,
         mapping,
+        geoip: geoip.map(Arc::new),
         name,
     })
 }

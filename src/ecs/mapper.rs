@@ -5,6 +5,7 @@ use super::field::{Field, FieldId};
 use super::fit;
 use super::map::stages;
 use super::origin::{Position, Rendered};
+use super::places::Lookup;
 use super::settings::{Choices, Constants, Settings};
 use super::source::{self as s, Found, Record};
 use super::stage::faults;
@@ -31,6 +32,7 @@ pub struct Mapper {
     /// For reading again what stages have made.
     spare: Tape,
     agents: Agents,
+    lookup: Lookup,
 }
 
 /// Why a text is no record; see [`Mapper::map`].
@@ -59,6 +61,7 @@ impl Mapper {
             repaired: false,
             spare: Tape::default(),
             agents: Agents::default(),
+            lookup: Lookup::new(settings.places.clone()),
         }
     }
 
@@ -85,7 +88,9 @@ impl Mapper {
         self.begin(&at, now);
         let record = Record::find(&self.tape, &mut self.found);
         self.time = match record.root().map(|root| root.kind()) {
-            None | Some(Kind::Object(_) | Kind::Null) => stages(record, &mut self.doc, &mut self.agents, &self.choices),
+            None | Some(Kind::Object(_) | Kind::Null) => {
+                stages(record, &mut self.doc, &mut self.agents, &mut self.lookup, &self.choices)
+            }
             Some(_) => {
                 self.doc.fixed(f::ECS_VERSION, "\"8.11.0\"");
                 self.doc.fault("the record is not a JSON object");

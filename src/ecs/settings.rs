@@ -1,8 +1,10 @@
 //! What the operator decides about documents, and what of it is the same in all of them.
 
 use super::field::FieldId;
+use super::places::Places;
 use super::table as f;
 use crate::record::json::write;
+use std::sync::Arc;
 
 /// The tag that keeps the record's text in `event.original` (ECS mapping 12, 13).
 pub const PRESERVE_TAG: &str = "preserve_original_event";
@@ -28,6 +30,8 @@ pub struct Settings {
     /// Repair what an index with the declared types would refuse, and say so by [`REPAIRED_TAG`]. Without it a document
     /// is as the ECS mapping has it.
     pub repair: bool,
+    /// Where addresses are looked up; their fields are left out without it.
+    pub places: Option<Arc<dyn Places>>,
 }
 
 impl Default for Settings {
@@ -41,6 +45,7 @@ impl Default for Settings {
             agent: Agent::default(),
             compat: Compat::default(),
             repair: false,
+            places: None,
         }
     }
 }
