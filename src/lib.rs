@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod ecs;
 pub mod filter;
+pub mod geoip;
 pub mod inputs;
 pub mod output;
 pub mod pipeline;

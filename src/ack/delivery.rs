@@ -55,6 +55,7 @@ pub struct Counters {
     parked: AtomicU64,
     returned: AtomicU64,
     in_flight: AtomicU64,
+    repaired: AtomicU64,
 }
 
 /// A reading of [`Counters`], in records.
@@ -69,6 +70,8 @@ pub struct Counts {
     /// Given back to the source without outcome.
     pub returned: u64,
     pub in_flight: u64,
+    /// Of those received: whose document had to be changed for the index to take it. No outcome of its own.
+    pub repaired: u64,
 }
 
 impl Counters {
@@ -81,6 +84,7 @@ impl Counters {
             parked: self.parked.load(Relaxed),
             returned: self.returned.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
+            repaired: self.repaired.load(Relaxed),
         }
     }
 
@@ -153,6 +157,11 @@ impl Part {
         counters.received.fetch_add(n, Relaxed);
         counters.in_flight.fetch_add(n, Relaxed);
         Receipt { part: Arc::clone(&self.0), open: n }
+    }
+
+    /// Counts one record whose document had to be repaired.
+    pub fn count_repaired(&self) {
+        self.0.delivery.counters.repaired.fetch_add(1, Relaxed);
     }
 
     /// The true end was read.
@@ -295,6 +304,7 @@ mod tests {
         let (delivery, counters, mut verdicts) = open();
         let part = delivery.part();
         let mut receipt = part.issue(3);
+        part.count_repaired();
         part.complete();
         delivery.seal();
         receipt.settle(Outcome::Indexed, 2);
@@ -304,7 +314,7 @@ mod tests {
         let verdict = only(&mut verdicts);
         assert!(verdict.settled);
         assert_eq!((verdict.key, verdict.tally.indexed, verdict.tally.parked), (7, 2, 1));
-        assert_eq!(counters.read().unbalanced(), 0);
+        assert_eq!((counters.read().unbalanced(), counters.read().repaired), (0, 1));
     }
 
     #[test]

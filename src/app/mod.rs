@@ -1,6 +1,7 @@
 //! One run: settings to inputs, mill and output; start order, end order, nothing else.
 
 mod identity;
+mod mapping;
 mod run;
 mod settings;
 

@@ -94,6 +94,8 @@ pub struct Summary {
     pub duplicate: u64,
     pub filtered: u64,
     pub parked: u64,
+    /// Records whose document had to be changed for the index to take it, whatever their outcome.
+    pub repaired: u64,
     /// Parked records by reason.
     pub parked_by_code: BTreeMap<String, u64>,
     /// Filtered records by the `id` or the place of the rule that dropped them; rules that dropped none have 0.
@@ -114,6 +116,9 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     let started = Instant::now();
     // Reading the rules takes a moment that the first object need not wait for.
     std::thread::spawn(ecs::preload_user_agents);
+    if let Some(geoip) = settings.geoip() {
+        geoip.watch().map_err(RunError::Thread)?;
+    }
     let identity = Identity::take(&settings.data)?;
     let parking = Arc::new(
         Parking::open(&settings.data.join("dead-letter")).map_err(|error| RunError::Parking(error.to_string()))?,
@@ -273,6 +278,7 @@ fn summarize(
         duplicate: sum(|input| input.records.duplicate),
         filtered: sum(|input| input.records.filtered),
         parked: sum(|input| input.records.parked),
+        repaired: sum(|input| input.records.repaired),
         parked_by_code: parking.counts().into_iter().map(|(code, n)| (code.to_owned(), n)).collect(),
         filtered_by_rule,
         failed_by_rule,

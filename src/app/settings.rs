@@ -1,9 +1,11 @@
 //! The whole configuration as one struct: each section is read by the part of the program it is about.
 
 use super::identity::Identity;
+use super::mapping::MappingConfig;
 use crate::config::{ByteSize, Config, Malformed, Period};
 use crate::ecs;
 use crate::filter::{self, Rule};
+use crate::geoip::{Databases, GeoipConfig};
 use crate::inputs::kinds::Configured;
 use crate::output::kinds::{self, Plan};
 use crate::pipeline::RecordLimits;
@@ -33,6 +35,7 @@ pub struct Settings {
     pub limits: RecordLimits,
     pub namespace: String,
     mapping: MappingConfig,
+    geoip: Option<Arc<Databases>>,
     name: String,
 }
 
@@ -40,21 +43,20 @@ impl Settings {
     /// What the mapper needs, with this installation's identity.
     pub fn mapping(&self, identity: &Identity) -> ecs::Settings {
         let name = if self.name.is_empty() { host_name() } else { self.name.clone() };
-        ecs::Settings {
-            tags: self.mapping.tags.clone(),
-            preserve_original_event: self.mapping.preserve_original_event,
-            actor_target_mapping: self.mapping.actor_target_mapping,
-            retain: self.mapping.retain.get(),
-            namespace: self.namespace.clone(),
-            agent: ecs::Agent {
-                id: identity.id.clone(),
-                name,
-                kind: "trailship".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                ephemeral_id: identity.ephemeral_id.clone(),
-            },
-            ..ecs::Settings::default()
-        }
+        let agent = ecs::Agent {
+            id: identity.id.clone(),
+            name,
+            kind: "trailship".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ephemeral_id: identity.ephemeral_id.clone(),
+        };
+        let places = self.geoip.clone().map(|databases| databases as Arc<dyn ecs::Places>);
+        ecs::Settings { places, ..self.mapping.settings(&self.namespace, agent) }
+    }
+
+    /// The files by which addresses are described.
+    pub fn geoip(&self) -> Option<&Arc<Databases>> {
+        self.geoip.as_ref()
     }
 }
 
@@ -77,6 +79,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let stream: DataStreamConfig = config.section("data_stream");
     let output = kinds::read(config, &stream.namespace.0);
     let mapping: MappingConfig = config.section("mapping");
+    let geoip: GeoipConfig = config.section("geoip");
     let setup: SetupConfig = config.section("setup");
     let memory: MemoryConfig = config.section("memory");
     let limits: LimitsConfig = config.section("limits");
@@ -99,6 +102,10 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
             Some("write less, or raise `memory.budget`"),
         );
     }
+    let geoip = Databases::open(&geoip).unwrap_or_else(|(key, error)| {
+        config.reject(key, error.to_string(), Some("write the path of a MaxMind file of this kind, or remove the key"));
+        None
+    });
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     Some(Settings {
         inputs,
@@ -123,6 +130,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
         },
         namespace: stream.namespace.0,
         mapping,
+        geoip: geoip.map(Arc::new),
         name,
     })
 }
@@ -137,59 +145,6 @@ struct TrailshipConfig {
 impl Default for TrailshipConfig {
     fn default() -> TrailshipConfig {
         TrailshipConfig { shutdown_timeout: Period::from_secs(30) }
-    }
-}
-
-/// `mapping.*`
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-struct MappingConfig {
-    tags: Vec<String>,
-    preserve_original_event: bool,
-    actor_target_mapping: bool,
-    retain: RetainMode,
-}
-
-impl Default for MappingConfig {
-    fn default() -> MappingConfig {
-        let tags = vec!["forwarded".to_owned(), "aws-cloudtrail".to_owned()];
-        MappingConfig {
-            tags,
-            preserve_original_event: false,
-            actor_target_mapping: false,
-            retain: RetainMode::default(),
-        }
-    }
-}
-
-/// `mapping.retain`, as written.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-struct RetainMode(String);
-
-impl RetainMode {
-    fn get(&self) -> ecs::Retain {
-        ecs::Retain::parse(&self.0).unwrap_or_default()
-    }
-}
-
-impl Default for RetainMode {
-    fn default() -> RetainMode {
-        RetainMode("all".to_owned())
-    }
-}
-
-impl TryFrom<String> for RetainMode {
-    type Error = Malformed;
-
-    fn try_from(text: String) -> Result<RetainMode, Malformed> {
-        if ecs::Retain::parse(&text).is_none() {
-            return Err(Malformed::new(
-                format!("`{text}` is not a mode of retaining payloads"),
-                "write all, flattened, keyword, minimal or none",
-            ));
-        }
-        Ok(RetainMode(text))
     }
 }
 

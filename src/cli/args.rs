@@ -59,7 +59,7 @@ pub enum Command {
     Run(RunArgs),
     /// Decode and map log files to standard output, a document a line
     #[command(
-        after_help = "Examples:\n  trailship map samples/AWSLogs > documents.ndjson\n  trailship map --bulk trail.json.gz | curl -H 'content-type: application/x-ndjson' --data-binary @- http://localhost:9200/logs-aws.cloudtrail-default/_bulk\n  zcat trail.json.gz | jq -c '.Records[]' | trailship map --lines"
+        after_help = "Examples:\n  trailship map samples/AWSLogs > documents.ndjson\n  trailship map --bulk trail.json.gz | curl -H 'content-type: application/x-ndjson' --data-binary @- http://localhost:9200/logs-aws.cloudtrail-default/_bulk\n  zcat trail.json.gz | jq -c '.Records[]' | trailship map --lines\n  trailship map --explain 6c1bcd7a-5f60-4f7b-8f2d-0f1c5d3a9b11 trail.json.gz"
     )]
     Map(MapArgs),
     /// Install the index templates
@@ -108,9 +108,12 @@ pub struct MapArgs {
     /// Reads one record a line and writes exactly one document a line, in the same order
     #[arg(long)]
     pub lines: bool,
-    /// Writes `_bulk` actions before the documents
+    /// Writes `_bulk` actions before the documents, and repairs what an index would refuse
     #[arg(long, conflicts_with = "lines")]
     pub bulk: bool,
+    /// Shows the document of the record with this `eventID` as a table: fields, values, and the rules that made them
+    #[arg(long, value_name = "EVENT_ID", conflicts_with = "bulk")]
+    pub explain: Option<String>,
     /// Time of reading, such as 2026-01-02T03:04:05Z; the present when left out
     #[arg(long, value_name = "TIME")]
     pub now: Option<String>,

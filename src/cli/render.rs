@@ -82,6 +82,9 @@ pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     for (rule, n) in &summary.failed_by_rule {
         writeln!(out, "failed on by {rule}: {}", grouped(*n))?;
     }
+    if summary.repaired > 0 {
+        writeln!(out, "repaired (tag `shape_repaired`): {}", grouped(summary.repaired))?;
+    }
     let rate = summary.records as f64 / summary.seconds.max(0.001);
     writeln!(out, "{:.1} s, {} records/s", summary.seconds, grouped(rate as u64))
 }

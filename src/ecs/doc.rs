@@ -4,6 +4,7 @@
 //! says nothing (null, an empty text or list) leaves its slot empty: that is the second clean-up of ECS mapping 2.
 
 use super::field::FieldId;
+use super::fit;
 use super::java;
 use super::table::COUNT;
 use super::time::Timestamp;
@@ -17,6 +18,8 @@ pub struct Doc {
     made: Vec<u8>,
     /// One text per fault, as JSON, with commas between (ECS mapping 12).
     faults: Vec<u8>,
+    /// A value may be none that an index takes; see [`fit`].
+    doubtful: bool,
 }
 
 /// Value of one field.
@@ -43,7 +46,7 @@ const FEW_ELEMENTS: usize = 32;
 
 impl Doc {
     pub(super) fn new() -> Doc {
-        Doc { slots: [Slot::Empty; COUNT], made: Vec::new(), faults: Vec::new() }
+        Doc { slots: [Slot::Empty; COUNT], made: Vec::new(), faults: Vec::new(), doubtful: false }
     }
 
     pub(super) fn clear(&mut self) {
@@ -51,6 +54,7 @@ impl Doc {
         self.made.clear();
         self.made.shrink_to(1 << 20);
         self.faults.clear();
+        self.doubtful = false;
     }
 
     /// The slots in the order of the table.
@@ -70,6 +74,16 @@ impl Doc {
 
     pub(super) fn has(&self, field: FieldId) -> bool {
         self.slots[field.index()] != Slot::Empty
+    }
+
+    /// Whether a value may be none that an index takes.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    /// Notes that a value that is made may be none that an index takes.
+    pub(super) fn doubt(&mut self, doubtful: bool) {
+        self.doubtful |= doubtful;
     }
 
     /// Notes that something could not be mapped; the document will be a `pipeline_error` (ECS mapping 12).
@@ -100,6 +114,7 @@ impl Doc {
             _ => false,
         };
         if !says_nothing {
+            self.doubtful |= fit::is_doubtful(field, value);
             self.slots[field.index()] = Slot::Value(value.id());
         }
     }

@@ -5,6 +5,7 @@
 //! it would show again.
 
 use super::doc::Doc;
+use super::places::Lookup;
 use super::settings::Choices;
 use super::source::Record;
 use super::stage::user_agent::Agents;
@@ -16,7 +17,13 @@ use super::table as f;
 use super::time::Timestamp;
 
 /// Fills `doc` from `record`; answers the event's time, if the record has one that can be read.
-pub(super) fn stages(record: Record<'_>, doc: &mut Doc, agents: &mut Agents, choices: &Choices) -> Option<Timestamp> {
+pub(super) fn stages(
+    record: Record<'_>,
+    doc: &mut Doc,
+    agents: &mut Agents,
+    lookup: &mut Lookup,
+    choices: &Choices,
+) -> Option<Timestamp> {
     doc.fixed(f::ECS_VERSION, "\"8.11.0\"");
     let time = times::apply(record, doc);
     if choices.entities {
@@ -25,7 +32,7 @@ pub(super) fn stages(record: Record<'_>, doc: &mut Doc, agents: &mut Agents, cho
     faults::shapes(record, doc);
     moves::apply(record, doc);
     cloud::apply(record, doc);
-    let address = source::apply(record, doc);
+    let address = source::apply(record, doc, lookup);
     user_agent::apply(record, doc, agents);
     tls::apply(record, doc);
     let users = users::apply(record, doc, choices.compat);

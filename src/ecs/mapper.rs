@@ -1,10 +1,11 @@
 //! The mapper: one record's text in, one document out.
 
 use super::doc::Doc;
-use super::field::FieldId;
-use super::fit::{self, Misfit};
+use super::field::{Field, FieldId};
+use super::fit;
 use super::map::stages;
 use super::origin::{Position, Rendered};
+use super::places::Lookup;
 use super::settings::{Choices, Constants, Settings};
 use super::source::{self as s, Found, Record};
 use super::stage::faults;
@@ -26,9 +27,12 @@ pub struct Mapper {
     id: String,
     /// The event's time in the record that was mapped last.
     time: Option<Timestamp>,
-    /// Whether that record's text had to be repaired.
+    /// Whether that record, or its document, had to be repaired.
     repaired: bool,
+    /// For reading again what stages have made.
+    spare: Tape,
     agents: Agents,
+    lookup: Lookup,
 }
 
 /// Why a text is no record; see [`Mapper::map`].
@@ -55,7 +59,9 @@ impl Mapper {
             id: String::with_capacity(id::LENGTH),
             time: None,
             repaired: false,
+            spare: Tape::default(),
             agents: Agents::default(),
+            lookup: Lookup::new(settings.places.clone()),
         }
     }
 
@@ -114,14 +120,19 @@ impl Mapper {
         self.begin(&at, now);
         let record = Record::find(&self.tape, &mut self.found);
         self.time = match record.root().map(|root| root.kind()) {
-            None | Some(Kind::Object(_) | Kind::Null) => stages(record, &mut self.doc, &mut self.agents, &choices),
+            None | Some(Kind::Object(_) | Kind::Null) => {
+                stages(record, &mut self.doc, &mut self.agents, &mut self.lookup, &choices)
+            }
             Some(_) => {
                 self.doc.fixed(f::ECS_VERSION, "\"8.11.0\"");
                 self.doc.fault("the record is not a JSON object");
                 None
             }
         };
-        if choices.original || !self.doc.faults().is_empty() {
+        if choices.repair {
+            self.repaired |= fit::repair(&mut self.doc, &self.tape, &mut self.spare);
+        }
+        if choices.original || !self.doc.faults().is_empty() || (choices.repair && self.repaired) {
             self.doc.text(f::EVENT_ORIGINAL, &repair_utf8(text));
         }
         id::write(&mut self.id, record, &at, self.time);
@@ -170,8 +181,13 @@ impl Mapper {
     }
 
     fn finish(&mut self, at: &Position<'_>) {
-        let tags = at.tags.map_or(&self.constants.fault_tags, |tags| &tags.fault_list);
-        faults::finish(&mut self.doc, tags);
+        let Constants { fault_tags, repair_tags, .. } = &self.constants;
+        let (faulted, repaired) =
+            at.tags.map_or((fault_tags, repair_tags), |tags| (&tags.fault_list, &tags.repair_list));
+        faults::finish(&mut self.doc, faulted);
+        if self.choices.repair && self.repaired {
+            self.doc.make(f::TAGS, |out| out.extend_from_slice(repaired.as_bytes()));
+        }
     }
 }
 
@@ -195,7 +211,8 @@ impl<'m> Mapped<'m> {
 
     /// Appends the document as one line of JSON, without a line end.
     pub fn write(&self, out: &mut Vec<u8>) {
-        write::document(out, &self.mapper.doc, &self.sources());
+        let (doc, sources) = self.parts();
+        write::document(out, doc, &sources);
     }
 
     /// Whether the document has this field.
@@ -203,9 +220,20 @@ impl<'m> Mapped<'m> {
         self.mapper.doc.has(field)
     }
 
-    /// Appends the JSON of one field's value; nothing if the document does not have it.
+    /// Appends the JSON of one field's value, repaired where the document is; nothing if the document does not have it.
     pub fn write_field(&self, field: FieldId, out: &mut Vec<u8>) {
-        write::value(out, field, &self.mapper.doc, &self.sources());
+        let (doc, sources) = self.parts();
+        write::value(out, field, doc, &sources);
+    }
+
+    /// The fields that the document has, in its order, each with its JSON text.
+    pub fn fields(&self) -> Vec<(&'static Field, String)> {
+        let texts = FieldId::all().filter(|field| self.has(*field)).map(|field| {
+            let mut text = Vec::new();
+            self.write_field(field, &mut text);
+            (field.field(), String::from_utf8(text).unwrap_or_default())
+        });
+        texts.collect()
     }
 
     /// The record, without its blank members; none when its text could not be read.
@@ -213,12 +241,18 @@ impl<'m> Mapped<'m> {
         self.mapper.tape.root()
     }
 
+    /// The record's `eventID`, or `eventId` as aggregated events have it; if it is a string.
+    pub fn event_id(&self) -> Option<&'m str> {
+        self.record().text(s::EVENT_ID).or_else(|| self.record().text(s::AGGREGATED_ID))
+    }
+
     /// Whether something could not be mapped: the document is a `pipeline_error`.
     pub fn faulted(&self) -> bool {
         !self.mapper.doc.faults().is_empty()
     }
 
-    /// Whether the record had invalid UTF-8, each sequence of which has become U+FFFD.
+    /// Whether the record had invalid UTF-8, each sequence of which has become U+FFFD; or, where documents are repaired,
+    /// a value that an index would have refused for its field.
     pub fn repaired(&self) -> bool {
         self.mapper.repaired
     }
@@ -233,14 +267,9 @@ impl<'m> Mapped<'m> {
         self.record().text(s::EVENT_NAME)
     }
 
-    /// The fields that an index with the declared types would refuse, or not index.
-    pub fn misfits(&self) -> Vec<Misfit> {
-        fit::misfits(&self.mapper.doc, &self.mapper.tape)
-    }
-
-    fn sources(&self) -> Sources<'m> {
-        let Mapper { tape, origin, constants, .. } = self.mapper;
-        Sources { tape, origin, constants }
+    fn parts(&self) -> (&'m Doc, Sources<'m>) {
+        let Mapper { doc, tape, origin, constants, .. } = self.mapper;
+        (doc, Sources { tape, origin, constants })
     }
 
     fn record(&self) -> Record<'m> {
@@ -331,6 +360,26 @@ mod tests {
         assert!(!mapper.map(b"{}", at, now).unwrap().repaired());
         assert!(mapper.map(b"\xFF", at, now).is_err());
         assert!(mapper.map_line(b"\xFF", at, now).repaired());
+    }
+
+    #[test]
+    fn the_fields_are_those_of_the_document() {
+        let origin = Origin { input_type: "file", ..Origin::default() };
+        let mut mapper = Mapper::new(Arc::new(Settings::default()));
+        let text = br#"{"eventID":"e","eventName":"GetUser","requestParameters":{"a":[1]}}"#;
+        let mapped = mapper.map(text, Position::new(&origin, 0), Timestamp::from_unix_nanos(NOW)).unwrap();
+        assert_eq!(mapped.event_id(), Some("e"));
+        let mut out = Vec::new();
+        mapped.write(&mut out);
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        let fields = mapped.fields();
+        for (field, text) in &fields {
+            let pointer = format!("/{}", field.name.replace('.', "/"));
+            assert_eq!(document.pointer(&pointer), Some(&serde_json::from_str(text).unwrap()), "{}", field.name);
+        }
+        for (name, present) in [("event.id", true), ("input.type", true), ("tags", true), ("user.name", false)] {
+            assert_eq!(fields.iter().any(|(field, _)| field.name == name), present, "{name}");
+        }
     }
 
     #[test]
@@ -429,6 +478,27 @@ mod tests {
         assert_eq!(tags_of("{\"a\":1}", own), (all.clone(), json!("{\"a\":1}")));
         assert_eq!(tags_of("{", own), (all, json!("{")));
         assert_eq!(tags_of("{}", Position::new(&origin, 0)), (json!(["forwarded", "aws-cloudtrail"]), json!(null)));
+    }
+
+    #[test]
+    fn a_repaired_document_keeps_the_tags_of_its_input() {
+        let origin = Origin::default();
+        let settings = Settings { repair: true, ..Settings::default() };
+        let tags = crate::ecs::InputTags::new(&settings, &["mine".to_string()]);
+        let mut mapper = Mapper::new(Arc::new(settings));
+        let at = Position { tags: Some(&tags), ..Position::new(&origin, 0) };
+        // The second is a fault, too.
+        for text in [r#"{"errorCode":{"a":1}}"#, r#"{"errorCode":{"a":1},"userIdentity":7}"#] {
+            let mapped = mapper.map(text.as_bytes(), at, Timestamp::from_unix_nanos(NOW)).unwrap();
+            let field = |id| {
+                let mut out = Vec::new();
+                mapped.write_field(id, &mut out);
+                serde_json::from_slice::<Value>(&out).unwrap()
+            };
+            let all = ["forwarded", "aws-cloudtrail", "mine", "preserve_original_event", "shape_repaired"];
+            assert_eq!((mapped.repaired(), field(f::TAGS)), (true, json!(all)));
+            assert_eq!((field(f::ERROR_CODE), field(f::EVENT_ORIGINAL)), (json!(r#"{"a":1}"#), json!(text)));
+        }
     }
 
     #[test]

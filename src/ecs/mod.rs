@@ -12,6 +12,7 @@ mod java;
 mod map;
 mod mapper;
 mod origin;
+mod places;
 mod settings;
 mod source;
 mod stage;
@@ -20,10 +21,10 @@ mod time;
 mod write;
 
 pub use field::{Field, FieldId, Kind, Rule};
-pub use fit::{Misfit, Why};
 pub use mapper::{Broken, Mapped, Mapper};
 pub use origin::{Origin, Position};
-pub use settings::{Agent, Compat, ENTITIES_TAG, Flattened, InputTags, PRESERVE_TAG, Retain, Settings};
+pub use places::{Place, Places};
+pub use settings::{Agent, Compat, ENTITIES_TAG, Flattened, InputTags, PRESERVE_TAG, REPAIRED_TAG, Retain, Settings};
 pub use source::members as record_members;
 pub use stage::user_agent::preload as preload_user_agents;
 pub use time::Timestamp;
@@ -32,3 +33,5 @@ pub use time::Timestamp;
 mod golden;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod reach;

@@ -3,7 +3,7 @@
 
 use super::stage::tests::NOW;
 use super::table::FIELDS;
-use super::{Compat, Kind, Mapper, Origin, Position, Retain, Settings, Timestamp};
+use super::{Compat, Field, Kind, Mapper, Origin, Position, REPAIRED_TAG, Retain, Settings, Timestamp};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 fn settings() -> impl Strategy<Value = Settings> {
     let retain = prop::sample::select(vec!["all", "flattened", "keyword", "minimal", "none"]);
-    (any::<[bool; 4]>(), retain).prop_map(|([original, entities, groups, names], retain)| Settings {
+    (any::<[bool; 5]>(), retain).prop_map(|([original, entities, groups, names, repair], retain)| Settings {
+        repair,
         preserve_original_event: original,
         actor_target_mapping: entities,
         retain: Retain::parse(retain).unwrap(),
@@ -58,7 +59,6 @@ fn map(mapper: &mut Mapper, text: &[u8]) -> (String, Vec<u8>, bool) {
     let mut out = Vec::new();
     let mapped = mapper.map_line(text, Position::new(&origin, 3), Timestamp::from_unix_nanos(NOW));
     mapped.write(&mut out);
-    mapped.misfits();
     (mapped.id().to_string(), out, mapped.faulted())
 }
 
@@ -76,6 +76,38 @@ fn is_declared(kinds: &HashMap<&str, Kind>, path: &str, value: &Value) -> bool {
                 is_declared(kinds, &if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, value)
             })
         })
+}
+
+/// Whether an index with the declared type takes what the document has in the field, as far as its shape goes.
+fn fits(field: &Field, doc: &Value) -> bool {
+    fn single(value: &Value) -> bool {
+        value.as_array().map_or(!value.is_object(), |list| list.iter().all(single))
+    }
+    fn objects(value: &Value, takes: fn(&Map<String, Value>) -> bool) -> bool {
+        match value {
+            Value::Array(list) => list.iter().all(|value| objects(value, takes)),
+            Value::Object(map) => takes(map),
+            _ => false,
+        }
+    }
+    fn deep(map: &Map<String, Value>, levels: usize) -> bool {
+        levels > 0 && map.iter().all(|(key, value)| !key.contains('\0') && below(value, levels - 1))
+    }
+    fn below(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(list) => list.iter().all(|value| below(value, levels)),
+            Value::Object(map) => deep(map, levels),
+            _ => true,
+        }
+    }
+    let pointer = format!("/{}", field.name.replace('.', "/"));
+    let Some(value) = doc.pointer(&pointer) else { return true };
+    match field.kind {
+        Kind::Flattened => objects(value, |map| deep(map, 20)),
+        // Its own keys alone are names of fields; what lies below an undeclared one is not looked at.
+        Kind::Object => objects(value, |map| map.keys().all(|key| !key.trim().is_empty())),
+        _ => single(value),
+    }
 }
 
 fn has_nothing(value: &Value) -> bool {
@@ -101,7 +133,13 @@ proptest! {
         prop_assert!(!has_nothing(&doc), "{doc}");
         prop_assert_eq!(faulted, doc["event"]["kind"] == "pipeline_error");
         prop_assert_eq!(faulted, doc["error"]["message"].is_array());
-        prop_assert_eq!(faulted || settings.preserve_original_event, doc["event"]["original"] == text.as_str());
+        let repaired = doc["tags"].as_array().is_some_and(|tags| tags.contains(&Value::from(REPAIRED_TAG)));
+        prop_assert!(settings.repair || !repaired);
+        prop_assert!(!settings.repair || FIELDS.iter().all(|field| fits(field, &doc)), "{doc}");
+        prop_assert_eq!(
+            faulted || repaired || settings.preserve_original_event,
+            doc["event"]["original"] == text.as_str()
+        );
         // The same record gives the same bytes, whatever the mapper has seen before.
         let again = map(&mut mapper, text.as_bytes());
         prop_assert_eq!((&id, &out), (&again.0, &again.1));

@@ -1,13 +1,17 @@
 //! What the operator decides about documents, and what of it is the same in all of them.
 
 use super::field::FieldId;
+use super::places::Places;
 use super::table as f;
 use crate::record::json::write;
+use std::sync::Arc;
 
 /// The tag that keeps the record's text in `event.original` (ECS mapping 12, 13).
 pub const PRESERVE_TAG: &str = "preserve_original_event";
 /// The tag that asks for the entity fields (ECS mapping 10).
 pub const ENTITIES_TAG: &str = "actor_target_mapping";
+/// The tag of documents of which an index would have refused something.
+pub const REPAIRED_TAG: &str = "shape_repaired";
 
 /// Settings of a mapper.
 #[derive(Debug, Clone)]
@@ -23,6 +27,11 @@ pub struct Settings {
     pub namespace: String,
     pub agent: Agent,
     pub compat: Compat,
+    /// Repair what an index with the declared types would refuse, and say so by [`REPAIRED_TAG`]. Without it a document
+    /// is as the ECS mapping has it.
+    pub repair: bool,
+    /// Where addresses are looked up; their fields are left out without it.
+    pub places: Option<Arc<dyn Places>>,
 }
 
 impl Default for Settings {
@@ -35,6 +44,8 @@ impl Default for Settings {
             namespace: "default".to_string(),
             agent: Agent::default(),
             compat: Compat::default(),
+            repair: false,
+            places: None,
         }
     }
 }
@@ -73,6 +84,8 @@ pub struct InputTags {
     pub(super) list: String,
     /// `tags` of a document with faults.
     pub(super) fault_list: String,
+    /// `tags` of a document that was repaired; with faults or without.
+    pub(super) repair_list: String,
     original: bool,
     entities: bool,
 }
@@ -93,6 +106,7 @@ impl InputTags {
             original: settings.keeps_original(),
             entities: settings.makes_entities(),
             fault_list: constants.fault_tags,
+            repair_list: constants.repair_tags,
         }
     }
 }
@@ -165,6 +179,7 @@ pub(super) struct Choices {
     pub(super) entities: bool,
     pub(super) retain: Retain,
     pub(super) compat: Compat,
+    pub(super) repair: bool,
 }
 
 impl Choices {
@@ -174,6 +189,7 @@ impl Choices {
             entities: settings.makes_entities(),
             retain: settings.retain,
             compat: settings.compat,
+            repair: settings.repair,
         }
     }
 
@@ -191,6 +207,8 @@ pub(super) struct Constants {
     texts: Vec<(FieldId, String)>,
     /// `tags` of a document with faults.
     pub(super) fault_tags: String,
+    /// `tags` of a document that was repaired; with faults or without.
+    pub(super) repair_tags: String,
 }
 
 impl Constants {
@@ -219,7 +237,11 @@ impl Constants {
         if !tags.contains(&PRESERVE_TAG) {
             tags.push(PRESERVE_TAG);
         }
-        Constants { texts, fault_tags: json_list(&tags) }
+        let fault_tags = json_list(&tags);
+        if !tags.contains(&REPAIRED_TAG) {
+            tags.push(REPAIRED_TAG);
+        }
+        Constants { texts, fault_tags, repair_tags: json_list(&tags) }
     }
 
     /// The fields that there are.
@@ -298,6 +320,10 @@ mod tests {
         let tags = InputTags::new(&Settings::default(), &own);
         assert_eq!(tags.list, r#"["forwarded","aws-cloudtrail","team-a","actor_target_mapping"]"#);
         assert!(tags.fault_list.ends_with(r#","preserve_original_event"]"#));
+        assert!(
+            tags.repair_list
+                .ends_with(r#","team-a","actor_target_mapping","preserve_original_event","shape_repaired"]"#)
+        );
         let choices = Choices::new(&Settings::default()).with(Some(&tags));
         assert_eq!((choices.original, choices.entities), (false, true));
         assert_eq!(InputTags::new(&Settings { tags: Vec::new(), ..Settings::default() }, &[]).list, "");

@@ -75,7 +75,7 @@ pub(super) fn document(out: &mut Vec<u8>, doc: &Doc, sources: &Sources<'_>) {
     }
 }
 
-/// Appends the JSON of one field's value; nothing if it has none.
+/// Appends the JSON text of one field; nothing for a field that the document does not have.
 pub(super) fn value(out: &mut Vec<u8>, field: FieldId, doc: &Doc, sources: &Sources<'_>) {
     match doc.slots()[field.index()] {
         Slot::Empty => {}

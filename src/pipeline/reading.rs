@@ -3,7 +3,7 @@
 use super::bulker::Bulker;
 use super::drops::Drops;
 use crate::ack::{Outcome, Part};
-use crate::ecs::{Mapper, Origin, Position, Timestamp};
+use crate::ecs::{Mapped, Mapper, Origin, Position, Timestamp};
 use crate::filter::{Fate, Filter, Rules};
 use crate::output::Source;
 use crate::output::parking::{Parked, Parking};
@@ -200,6 +200,9 @@ impl Bench<'_> {
                 });
                 match mapped {
                     Ok(mapped) => {
+                        if mapped.as_ref().is_some_and(Mapped::repaired) {
+                            of.part.count_repaired();
+                        }
                         let fate = mapped.map(|mapped| self.filter.apply(of.rules, mapped));
                         match (fate, unwanted) {
                             (Some(Fate::Shipped(document)), _) => {

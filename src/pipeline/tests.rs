@@ -42,7 +42,7 @@ async fn ship(
     let parking = Arc::new(Parking::open(&folder.path().join("dead-letter")).unwrap());
     let settings = MillSettings {
         threads: 1,
-        mapping: Arc::new(Settings::default()),
+        mapping: Arc::new(Settings { repair: true, ..Settings::default() }),
         shape: BulkShape { framing: Framing::Lines, compression_level: 0, max_bytes: 1 << 20, max_records },
         limits: RecordLimits { inflate: InflateLimits { bytes: 1 << 30, ratio: 1000 }, record: 1 << 20 },
         budget: 64 << 20,
@@ -81,6 +81,22 @@ async fn ship(
     assert!(settled.recv().await.unwrap().settled);
     tokio::task::spawn_blocking(|| threads.join()).await.unwrap();
     (counters.read(), documents, all.iter().map(|rule| rule.dropped()).collect())
+}
+
+#[tokio::test]
+async fn a_changed_document_is_made_of_the_repaired_values() {
+    // An object, where `aws.cloudtrail.error_code` is a keyword.
+    let records = ["A", "B", "C", "D"].map(|name| format!(r#"{{"eventName":"{name}","errorCode":{{"a":1}}}}"#));
+    let (counts, documents, _) = ship(format!(r#"{{"Records":[{}]}}"#, records.join(",")), 1000, 10).await;
+    assert_eq!((counts.indexed, counts.filtered, counts.unbalanced()), (2, 2, 0));
+    // Of the two that are dropped, one is never mapped.
+    assert_eq!(counts.repaired, 3);
+    for (doc, (record, tags)) in documents.iter().zip([(&records[2], &["c"][..]), (&records[3], &[])]) {
+        assert_eq!(doc["aws"]["cloudtrail"]["error_code"], r#"{"a":1}"#);
+        assert_eq!(doc["event"]["original"], record.as_str());
+        let all = ["forwarded", "aws-cloudtrail", "preserve_original_event", "shape_repaired"];
+        assert_eq!(doc["tags"], serde_json::json!([&all, tags].concat()));
+    }
 }
 
 proptest! {

@@ -22,6 +22,8 @@ pub const MAX_DEPTH: usize = 100;
 pub const MAX_VALUES: usize = 500_000;
 /// Longest text that is read, in bytes: positions are 32 bits wide, and unescaped strings come on top.
 pub const MAX_BYTES: usize = 1 << 30;
+/// Digits and signs of a number that readers of JSON commonly take. A longer one is written as a string.
+pub const MAX_NUMBER: usize = 1000;
 /// Buffers larger than this, in bytes, are given back before the next record.
 const KEEP_BYTES: usize = 1 << 20;
 
@@ -77,6 +79,18 @@ pub struct Tape {
     dropped: Vec<(Span, Blank)>,
     /// Keys of the objects that are open while parsing.
     keys: Vec<Span>,
+    extremes: Extremes,
+}
+
+/// What of a text goes beyond what most readers of JSON take, found while parsing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extremes {
+    /// Levels of nesting, in objects and lists.
+    pub depth: usize,
+    /// A string or key holds the character zero.
+    pub zero: bool,
+    /// A number has more than [`MAX_NUMBER`] characters.
+    pub number: bool,
 }
 
 /// What a dropped member of the top object was.
@@ -99,8 +113,8 @@ struct Span {
 #[derive(Debug, Clone, Copy)]
 struct Node {
     tag: Tag,
-    /// The value's own text can be copied as it stands: a string has no escapes, a number is within a double's range, a
-    /// container has nothing inside that was dropped or replaced, and no white space or comment.
+    /// The value's own text can be copied as it stands: a string has no escapes, a number is within a double's range and
+    /// not too long, a container has nothing inside that was dropped or replaced, and no white space or comment.
     verbatim: bool,
     /// The same of the key.
     key_verbatim: bool,
@@ -188,6 +202,7 @@ impl Tape {
         self.nodes.clear();
         self.dropped.clear();
         self.keys.clear();
+        self.extremes = Extremes::default();
     }
 
     /// The value that was parsed last; none after an error.
@@ -203,6 +218,11 @@ impl Tape {
     /// The text that was parsed last, without its escapes' expansions.
     pub fn text(&self) -> &str {
         self.text.get(..self.length).unwrap_or_default()
+    }
+
+    /// What was extreme in the text that was parsed last.
+    pub fn extremes(&self) -> Extremes {
+        self.extremes
     }
 
     /// What the top object had under `key` if the clean-up dropped it.

@@ -13,3 +13,4 @@ mod faults;
 mod notifications;
 mod security;
 mod setup;
+mod shapes;

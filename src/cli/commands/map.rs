@@ -1,23 +1,18 @@
 //! `trailship map`: decodes and maps on this machine, to standard output. Nothing is shipped and nothing remembered.
 
+mod explain;
+mod read;
+
 use crate::cli::Failure;
 use crate::cli::args::MapArgs;
 use crate::ecs::{Broken, Mapper, Origin, Position, Retain, Settings, Timestamp};
-use crate::inputs::file::looks_like_trail;
-use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
 use crate::record::json::{Error, ErrorKind};
-use crate::record::split::{Piece, SplitFault, Splitter};
+use crate::record::split::Piece;
 use anyhow::Context as _;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use read::{Lines, RECORD, Records, Step, files};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Bytes of one record; larger ones are reported, not mapped.
-const RECORD: usize = 10 << 20;
-/// Bytes at the end of a line that are not its text: `\r\n`.
-const LINE_END: u64 = 2;
-const LIMITS: InflateLimits = InflateLimits { bytes: u64::MAX, ratio: u64::MAX };
 
 pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result<(), Failure> {
     let now = match &args.now {
@@ -25,7 +20,8 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
             .ok_or_else(|| Failure::usage(format!("`--now {text}` is not a time such as 2026-01-02T03:04:05Z")))?,
         None => Timestamp::now(),
     };
-    let mut settings = Settings::default();
+    // What goes to an index is as `run` would send it; anything else shows what the mapping makes.
+    let mut settings = Settings { repair: args.bulk, ..Settings::default() };
     if !args.tags.is_empty() {
         settings.set_tags(args.tags.clone());
     }
@@ -35,9 +31,12 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
         })?;
     }
     let mut mapper = Mapper::new(Arc::new(settings));
-    let mut out = BufWriter::with_capacity(1 << 20, out);
     let standard_input = [PathBuf::from("-")];
     let paths = if args.paths.is_empty() { &standard_input[..] } else { &args.paths };
+    if let Some(id) = &args.explain {
+        return explain::explain(id, paths, args.lines, &mut mapper, now, out);
+    }
+    let mut out = BufWriter::with_capacity(1 << 20, out);
     let mut broken = 0;
     for path in paths {
         if args.lines {
@@ -61,59 +60,24 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
 
 /// One document for every line, whatever it holds.
 fn lines(path: &Path, mapper: &mut Mapper, now: Timestamp, out: &mut impl Write) -> Result<(), Failure> {
-    let mut reader = open(path)?;
-    let cannot_read = || format!("cannot read `{}`", path.display());
+    let mut lines = Lines::open(path)?;
     let origin = Origin::default();
-    let (mut line, mut document, mut offset) = (Vec::new(), Vec::new(), 0);
-    loop {
-        line.clear();
-        let mut read =
-            reader.by_ref().take(RECORD as u64 + LINE_END).read_until(b'\n', &mut line).with_context(cannot_read)?
-                as u64;
-        if read == 0 {
-            return Ok(());
-        }
-        let is_whole = line.ends_with(b"\n");
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+    let mut document = Vec::new();
+    while let Some((offset, text)) = lines.next()? {
         let at = Position::new(&origin, offset);
         document.clear();
-        if text.len() <= RECORD {
-            mapper.map_line(text, at, now).write(&mut document);
-        } else {
-            let broken =
-                Broken::from(Error { kind: ErrorKind::Syntax("the line goes on, more than 10 MiB"), at: RECORD });
-            mapper.fault_document(text.get(..RECORD).unwrap_or(text), at, now, &broken).write(&mut document);
-        }
-        if !is_whole {
-            read += reader.skip_until(b'\n').with_context(cannot_read)? as u64;
+        match text.get(..RECORD).filter(|head| head.len() < text.len()) {
+            None => mapper.map_line(text, at, now).write(&mut document),
+            Some(head) => {
+                let kind = ErrorKind::Syntax("the line goes on, more than 10 MiB");
+                let broken = Broken::from(Error { kind, at: RECORD });
+                mapper.fault_document(head, at, now, &broken).write(&mut document);
+            }
         }
         document.push(b'\n');
         out.write_all(&document).context("cannot write the documents")?;
-        offset += read;
     }
-}
-
-/// The files of a trail below a folder, in order; a file is itself.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let (mut folders, mut files) = (vec![path.to_owned()], Vec::new());
-    while let Some(folder) = folders.pop() {
-        let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot look into `{}`", folder.display()))?;
-        for entry in entries {
-            let entry = entry.with_context(|| format!("cannot look into `{}`", folder.display()))?;
-            let kind = entry.file_type().with_context(|| format!("cannot look at `{}`", entry.path().display()))?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else if kind.is_file() && looks_like_trail(&entry.path()) {
-                files.push(entry.path());
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
 /// Maps one file; answers how many of its records, or the file itself, could not be. Each is noted as it comes.
@@ -125,57 +89,37 @@ fn objects(
     out: &mut impl Write,
     notes: &mut dyn Write,
 ) -> Result<u64, Failure> {
-    let name = path.display().to_string();
-    let origin = Origin { input_type: "file", log_file_path: (name != "-").then(|| name.clone()), ..Origin::default() };
-    let mut reader = open(path)?;
-    let mut inflate = Inflate::new(LIMITS);
-    let digest = name.contains("/CloudTrail-Digest/") || name.contains("_CloudTrail-Digest_");
-    let mut splitter = Splitter::new(RECORD, digest);
-    let (mut body, mut broken, mut number) = (Vec::new(), 0u64, 0u64);
-    let mut stored = vec![0; 128 * 1024];
+    let mut records = Records::open(path)?;
+    let (name, origin) = (records.name().to_owned(), records.origin());
+    let (mut document, mut broken, mut number) = (Vec::new(), 0u64, 0u64);
     loop {
-        let read = reader.read(&mut stored).with_context(|| format!("cannot read `{name}`"))?;
-        let mut window = |text: &[u8]| {
-            let mut noted = Ok(());
-            splitter.push(text, &mut |piece| {
-                number += 1;
-                let (offset, fault) = match piece {
-                    Piece::Oversized { offset, length, .. } => (offset, format!("{length} bytes are too many")),
-                    Piece::Record { offset, text } => match mapper.map(text, Position::new(&origin, offset), now) {
-                        Err(fault) => (offset, fault.to_string()),
-                        Ok(document) => {
-                            if bulk {
-                                body.extend_from_slice(b"{\"create\":{\"_id\":\"");
-                                body.extend_from_slice(document.id().as_bytes());
-                                body.extend_from_slice(b"\"}}\n");
-                            }
-                            document.write(&mut body);
-                            body.push(b'\n');
-                            return;
+        let step = records.step(&mut |piece| {
+            number += 1;
+            let (offset, fault) = match piece {
+                Piece::Oversized { offset, length, .. } => (offset, format!("{length} bytes are too many")),
+                Piece::Record { offset, text } => match mapper.map(text, Position::new(&origin, offset), now) {
+                    Err(fault) => (offset, fault.to_string()),
+                    Ok(mapped) => {
+                        document.clear();
+                        if bulk {
+                            document.extend_from_slice(b"{\"create\":{\"_id\":\"");
+                            document.extend_from_slice(mapped.id().as_bytes());
+                            document.extend_from_slice(b"\"}}\n");
                         }
-                    },
-                };
-                broken += 1;
-                if noted.is_ok() {
-                    noted = note(notes, &format!("{name}: record {number} at byte {offset}: {fault}"));
-                }
-            })?;
-            noted?;
-            out.write_all(&body).context("cannot write the documents").map_err(Failure::from)?;
-            body.clear();
-            Ok::<(), Halt>(())
-        };
-        let step = if read == 0 { inflate.finish(&mut window) } else { inflate.push(&stored[..read], &mut window) };
-        let step = step.and_then(|()| if read == 0 { Ok(splitter.finish()?) } else { Ok(()) });
-        // What was mapped of a window before its text broke off.
-        out.write_all(&body).context("cannot write the documents")?;
-        body.clear();
+                        mapped.write(&mut document);
+                        document.push(b'\n');
+                        return Ok(out.write_all(&document).context("cannot write the documents")?);
+                    }
+                },
+            };
+            broken += 1;
+            note(notes, &format!("{name}: record {number} at byte {offset}: {fault}"))
+        })?;
         match step {
-            Ok(()) if read > 0 => {}
-            Ok(()) => return Ok(broken),
-            Err(Halt::Failed(failure)) => return Err(failure),
-            Err(Halt::Unreadable(reason)) => {
-                note(notes, &format!("{name}: {reason}"))?;
+            Step::More => {}
+            Step::End => return Ok(broken),
+            Step::Unreadable(why) => {
+                note(notes, &format!("{name}: {why}"))?;
                 return Ok(broken + 1);
             }
         }
@@ -186,43 +130,12 @@ fn note(notes: &mut dyn Write, text: &str) -> Result<(), Failure> {
     Ok(writeln!(notes, "{text}").context("cannot write to standard error")?)
 }
 
-/// What ends a file early.
-enum Halt {
-    Unreadable(String),
-    Failed(Failure),
-}
-
-impl From<Failure> for Halt {
-    fn from(failure: Failure) -> Halt {
-        Halt::Failed(failure)
-    }
-}
-
-impl From<InflateFault> for Halt {
-    fn from(fault: InflateFault) -> Halt {
-        Halt::Unreadable(fault.to_string())
-    }
-}
-
-impl From<SplitFault> for Halt {
-    fn from(fault: SplitFault) -> Halt {
-        Halt::Unreadable(fault.to_string())
-    }
-}
-
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
-    if path == Path::new("-") {
-        return Ok(Box::new(BufReader::new(io::stdin())));
-    }
-    let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
-    Ok(Box::new(BufReader::with_capacity(128 * 1024, file)))
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use serde_json::Value;
+    use std::io;
 
     fn arguments(path: &Path, lines: bool) -> MapArgs {
         MapArgs {
@@ -232,6 +145,7 @@ mod tests {
             now: Some("2026-01-02T03:04:05Z".to_owned()),
             tags: Vec::new(),
             retain: None,
+            explain: None,
         }
     }
 

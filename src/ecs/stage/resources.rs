@@ -2,6 +2,7 @@
 //! them.
 
 use crate::ecs::doc::{Doc, Object};
+use crate::ecs::fit;
 use crate::ecs::java::{self, bucket, capacity};
 use crate::ecs::source::{self as s, Record};
 use crate::ecs::table as f;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 pub fn apply(record: Record<'_>, doc: &mut Doc) {
     let Some(value) = record.value(s::RESOURCES) else { return };
     if !value.is_list() {
+        doc.doubt(true);
         doc.value(f::RESOURCES, value);
         return;
     }
@@ -18,6 +20,7 @@ pub fn apply(record: Record<'_>, doc: &mut Doc) {
     if resources.is_empty() {
         return;
     }
+    doc.doubt(resources.iter().any(|resource| fit::is_doubtful_resource(*resource)));
     doc.make(f::RESOURCES, |out| {
         out.push(b'[');
         for (i, resource) in resources.iter().enumerate() {

@@ -1,16 +1,20 @@
-//! Where a request came from (ECS mapping 7.3). Places and networks of addresses are looked up elsewhere.
+//! Where a request came from (ECS mapping 7.3). How places and networks of addresses are found is not decided here.
 
 use crate::ecs::doc::Doc;
+use crate::ecs::places::Lookup;
 use crate::ecs::source::{self as s, Record};
 use crate::ecs::table as f;
 use std::net::IpAddr;
 
-/// Sets `source.address` and `source.ip`; answers the address if it is an IP literal.
-pub fn apply<'r>(record: Record<'r>, doc: &mut Doc) -> Option<&'r str> {
+/// Sets `source.*`; answers the address if it is an IP literal.
+pub fn apply<'r>(record: Record<'r>, doc: &mut Doc, lookup: &mut Lookup) -> Option<&'r str> {
     let address = record.value(s::SOURCE_IP_ADDRESS)?;
     doc.value(f::SOURCE_ADDRESS, address);
     let text = address.as_str().filter(|text| is_ip(text))?;
     doc.value(f::SOURCE_IP, address);
+    for (field, json) in lookup.look_up(text).iter().flat_map(|texts| texts.iter()) {
+        doc.make(*field, |out| out.extend_from_slice(json.as_bytes()));
+    }
     Some(text)
 }
 

@@ -4,7 +4,7 @@
 
 mod strings;
 
-use super::{Blank, Blanks, Error, ErrorKind, MAX_BYTES, MAX_DEPTH, MAX_VALUES, Node, Span, Tag, Tape};
+use super::{Blank, Blanks, Error, ErrorKind, MAX_BYTES, MAX_DEPTH, MAX_NUMBER, MAX_VALUES, Node, Span, Tag, Tape};
 use std::borrow::Cow;
 
 pub(super) use strings::plain_run;
@@ -177,6 +177,7 @@ impl Parser<'_, '_> {
         }
         let own = self.tape.nodes.len();
         let start = self.at as u32;
+        self.tape.extremes.depth = self.tape.extremes.depth.max(depth + 1);
         self.push(tag, Span { start, end: start }, key, false);
         Ok((own, self.odd))
     }
@@ -277,9 +278,11 @@ impl Parser<'_, '_> {
         }
         self.end_of_word()?;
         let text = self.text.get(start..self.at).unwrap_or_default();
-        let finite = tag == Tag::Integer || text.parse::<f64>().is_ok_and(f64::is_finite);
-        self.odd += u32::from(!finite);
-        self.push(tag, Span { start: start as u32, end: self.at as u32 }, key, finite);
+        let long = text.len() > MAX_NUMBER;
+        self.tape.extremes.number |= long;
+        let fine = !long && (tag == Tag::Integer || text.parse::<f64>().is_ok_and(f64::is_finite));
+        self.odd += u32::from(!fine);
+        self.push(tag, Span { start: start as u32, end: self.at as u32 }, key, fine);
         Ok(KEPT)
     }
 

@@ -94,6 +94,9 @@ fn what_is_written_is_on_one_line() {
     let text = "{\"a\":\n[1,\r\n2], \"b\":{\"c\" :1e400}}";
     assert_eq!(parse(text, Blanks::Kept).unwrap(), r#"{"a":[1,2],"b":{"c":"Infinity"}}"#);
     assert_eq!(parse("-1e400", Blanks::Kept).unwrap(), "\"-Infinity\"");
+    let (longest, longer) = ("1".repeat(1000), "1".repeat(1001));
+    assert_eq!(parse(&longest, Blanks::Kept).unwrap(), longest);
+    assert_eq!(parse(&longer, Blanks::Kept).unwrap(), format!("\"{longer}\""));
 }
 
 #[test]
@@ -258,4 +261,17 @@ fn a_text_of_very_many_values_is_refused() {
     let list = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
     assert!(parse(&list(MAX_VALUES - 1), Blanks::Kept).is_ok());
     assert_eq!(error(&list(MAX_VALUES)), ErrorKind::Values);
+}
+
+#[test]
+fn extremes_are_told() {
+    let mut tape = Tape::default();
+    let mut extremes = |text: &str| {
+        tape.parse(text.as_bytes(), Blanks::Dropped).unwrap();
+        tape.extremes()
+    };
+    assert_eq!(extremes("7"), Extremes::default());
+    assert_eq!(extremes(r#"{"a":[{"b":1}],"c":[]}"#), Extremes { depth: 3, ..Extremes::default() });
+    assert!(extremes(r#"{"a\u0000":1}"#).zero && extremes(r#"["\u0000"]"#).zero && !extremes(r#"["\u0001"]"#).zero);
+    assert!(extremes(&"1".repeat(1001)).number && !extremes(&"1".repeat(1000)).number);
 }

@@ -3,10 +3,10 @@
 //! What is written is always valid JSON on one line.
 
 use super::parse::plain_run;
-use super::{Kind, Text, Value};
+use super::{Kind, MAX_NUMBER, Text, Value};
 
 /// Appends `value` as JSON. A number beyond a double's range becomes the text `Infinity` or `-Infinity`, as
-/// Elasticsearch writes it.
+/// Elasticsearch writes it; one of more than [`MAX_NUMBER`] characters becomes a string.
 pub fn value(out: &mut Vec<u8>, value: Value<'_>) {
     if let Some(text) = value.verbatim() {
         out.extend_from_slice(text.as_bytes());
@@ -16,6 +16,7 @@ pub fn value(out: &mut Vec<u8>, value: Value<'_>) {
         Kind::Null => out.extend_from_slice(b"null"),
         Kind::Bool(true) => out.extend_from_slice(b"true"),
         Kind::Bool(false) => out.extend_from_slice(b"false"),
+        Kind::Number(number) if number.text.len() > MAX_NUMBER => string(out, number.text),
         Kind::Number(number) => {
             let sign: &[u8] = if number.text.starts_with('-') { b"\"-Infinity\"" } else { b"\"Infinity\"" };
             out.extend_from_slice(sign);

@@ -54,6 +54,7 @@ impl Parser<'_, '_> {
             Some(b't') => '\t',
             Some(b'u') => {
                 let character = self.unicode()?;
+                self.tape.extremes.zero |= character == '\0';
                 self.tape.text.push(character);
                 return Ok(());
             }
