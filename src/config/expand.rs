@@ -224,7 +224,7 @@ mod tests {
         let notes = expand(&mut node, &environment);
         let errors = notes.errors.iter().map(|p| format!("error: {}", p.message));
         let warnings = notes.warnings.iter().map(|p| format!("warning: {}", p.message));
-        let Value::Scalar(scalar) = node.value else { unreachable!() };
+        let Value::Scalar(scalar) = node.value else { unreachable!("another kind of value") };
         (scalar.text, errors.chain(warnings).collect())
     }
 
@@ -299,7 +299,7 @@ mod tests {
         let after: Vec<(Place, String, bool, bool)> = ["a", "b", "c", "d"]
             .map(|path| {
                 let node = root.find(path).unwrap();
-                let Value::Scalar(scalar) = &node.value else { unreachable!() };
+                let Value::Scalar(scalar) = &node.value else { unreachable!("another kind of value") };
                 (node.place, scalar.text.clone(), scalar.plain, scalar.loose)
             })
             .to_vec();

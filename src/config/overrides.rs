@@ -68,7 +68,7 @@ mod tests {
     fn a_value_is_all_that_follows() {
         let (node, secrets) = parse(2, "output.elasticsearch.password=a: b #c=d, e").unwrap();
         let password = node.find("output.elasticsearch.password").unwrap();
-        let Value::Scalar(scalar) = &password.value else { unreachable!() };
+        let Value::Scalar(scalar) = &password.value else { unreachable!("another kind of value") };
         assert_eq!(scalar.text, "a: b #c=d, e");
         assert!(scalar.plain && scalar.loose);
         assert_eq!((password.place.source, password.place.column), (2, 31));
@@ -79,7 +79,9 @@ mod tests {
     #[test]
     fn flow_values_are_yaml() {
         let (node, _) = parse(0, "a.b=[x, {c: 'y'}]").unwrap();
-        let Value::Scalar(scalar) = &node.find("a.b[1].c").unwrap().value else { unreachable!() };
+        let Value::Scalar(scalar) = &node.find("a.b[1].c").unwrap().value else {
+            unreachable!("another kind of value")
+        };
         assert_eq!(scalar.text, "y");
         assert_eq!(node.find("a.b[1].c").unwrap().place.column, 13);
         assert!(fault("a=[x").starts_with("not valid YAML: "));

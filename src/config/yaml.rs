@@ -451,7 +451,7 @@ mod tests {
         assert_eq!(node("a.c"), place(3, 3));
         assert_eq!(node("d"), place(4, 4));
         assert_eq!(document.root.find("d").unwrap().end, (4, 7));
-        let Value::Map(map) = &document.root.value else { unreachable!() };
+        let Value::Map(map) = &document.root.value else { unreachable!("another kind of value") };
         assert_eq!(map.get("d").unwrap().key_place, place(4, 1));
     }
 

@@ -59,15 +59,18 @@ async fn a_refused_record_is_parked_alone() {
         let bucket = Trail::new(&aws, true).await;
         let stream = Stream::new(&search.url, "refused");
         let mut records = trail::records("fine", 50);
-        // A text where the index has an object.
-        records[20]["resources"] = json!("a text");
+        // A text that is no boolean; refused by an index that forgives nothing.
+        records[20]["readOnly"] = json!("maybe");
         records[20]["eventID"] = json!("refused-by-the-index");
         let mut text = serde_json::to_string(&json!({"Records": records})).unwrap();
         // A member of the list that is no object: a document that says so. And one that is no JSON.
         text = text.replacen(r#"{"Records":["#, r#"{"Records":[17,{"eventID":"broken","a":tru},"#, 1);
         bucket.put(&trail::key("CloudTrail", "mixed"), trail::gzip(text.as_bytes())).await;
 
-        let program = Program::new(&bucket.input(""), &Program::elasticsearch(&search.url, &stream.namespace, ""), "");
+        let strict = "setup.template:\n  name: strict-aws.cloudtrail\n  pattern: logs-aws.cloudtrail-refused_*\n  priority: 300\n  \
+             settings.index.mapping.ignore_malformed: false";
+        let output = Program::elasticsearch(&search.url, &stream.namespace, "");
+        let program = Program::new(&bucket.input(""), &output, strict);
         program.setup();
         let summary = program.once();
         assert_eq!(

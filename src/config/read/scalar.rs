@@ -115,7 +115,7 @@ mod tests {
                 assert_eq!(node.place, PLACE);
                 match node.value {
                     Value::Scalar(scalar) => scalar.text,
-                    _ => unreachable!(),
+                    _ => unreachable!("another kind of value"),
                 }
             })
             .collect()

@@ -20,10 +20,7 @@ pub struct Aws {
 impl Aws {
     /// Takes every file below `folder` for an object.
     pub fn load(folder: &Path) -> io::Result<Aws> {
-        Ok(Aws {
-            objects: Objects::load(folder)?,
-            queue: Queue::default(),
-        })
+        Ok(Aws { objects: Objects::load(folder)?, queue: Queue::default() })
     }
 
     pub fn answer(&self, request: &Request, peer: &TcpStream) -> Response {
@@ -44,10 +41,7 @@ impl Aws {
         let done = match command {
             "fill" => {
                 let prefix = request.parameter("prefix").unwrap_or_default();
-                let announced = self
-                    .objects
-                    .sizes(prefix)
-                    .map(|(key, size)| notification(key, size));
+                let announced = self.objects.sizes(prefix).map(|(key, size)| notification(key, size));
                 json!({"announced": self.queue.fill(announced)})
             }
             "reset" => {

@@ -49,20 +49,12 @@ impl Response {
 
     pub fn text(status: u16, content_type: &str, body: Vec<u8>) -> Response {
         let headers = vec![("content-type", content_type.to_owned())];
-        Response {
-            status,
-            headers,
-            body: Body::Own(body),
-        }
+        Response { status, headers, body: Body::Own(body) }
     }
 
     pub fn object(status: u16, data: Arc<Vec<u8>>, from: usize, to: usize) -> Response {
         let body = Body::Shared { data, from, to };
-        Response {
-            status,
-            headers: Vec::new(),
-            body,
-        }
+        Response { status, headers: Vec::new(), body }
     }
 
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Response {
@@ -102,18 +94,14 @@ where
     let answer = Arc::new(answer);
     for stream in listener.incoming() {
         let (answer, stream) = (Arc::clone(&answer), stream?);
-        std::thread::Builder::new()
-            .stack_size(256 << 10)
-            .spawn(move || converse(stream, answer.as_ref()))?;
+        std::thread::Builder::new().stack_size(256 << 10).spawn(move || converse(stream, answer.as_ref()))?;
     }
     Ok(())
 }
 
 /// Whether the client has gone: a long poll must not hand messages to a shipper that was killed.
 pub fn hung_up(peer: &TcpStream) -> bool {
-    let waiting = peer
-        .set_nonblocking(true)
-        .and_then(|()| peer.peek(&mut [0]));
+    let waiting = peer.set_nonblocking(true).and_then(|()| peer.peek(&mut [0]));
     if peer.set_nonblocking(false).is_err() {
         return true;
     }
@@ -123,10 +111,7 @@ pub fn hung_up(peer: &TcpStream) -> bool {
     }
 }
 
-fn converse(
-    mut stream: TcpStream,
-    answer: &impl Fn(&Request, &TcpStream) -> Response,
-) -> io::Result<()> {
+fn converse(mut stream: TcpStream, answer: &impl Fn(&Request, &TcpStream) -> Response) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut input = BufReader::with_capacity(64 << 10, stream.try_clone()?);
     while let Some(request) = read_request(&mut input)? {
@@ -170,9 +155,7 @@ fn read_request(input: &mut BufReader<TcpStream>) -> io::Result<Option<Request>>
         request.headers.push(header);
     }
     if request.header("expect").is_some() {
-        input
-            .get_mut()
-            .write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        input.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     if request.header("transfer-encoding").is_some() {
         request.body = read_chunks(input)?;

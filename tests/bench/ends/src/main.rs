@@ -37,9 +37,7 @@ fn main() -> io::Result<()> {
 
 /// Listens, and says where in `DATA/ready`.
 fn listen(port: &str, data: &str) -> io::Result<TcpListener> {
-    let port: u16 = port
-        .parse()
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
+    let port: u16 = port.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, USAGE))?;
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     let port = listener.local_addr()?.port();
     std::fs::write(Path::new(data).join("ready"), format!("{port}\n"))?;

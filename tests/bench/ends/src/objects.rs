@@ -34,18 +34,12 @@ impl Objects {
                 }
             }
         }
-        Ok(Objects {
-            all,
-            requests: AtomicU64::new(0),
-        })
+        Ok(Objects { all, requests: AtomicU64::new(0) })
     }
 
     /// Keys that start with `prefix`, and their sizes in bytes.
     pub fn sizes(&self, prefix: &str) -> impl Iterator<Item = (&str, usize)> {
-        let matching = self
-            .all
-            .iter()
-            .filter(move |(key, _)| key.starts_with(prefix));
+        let matching = self.all.iter().filter(move |(key, _)| key.starts_with(prefix));
         matching.map(|(key, data)| (key.as_str(), data.len()))
     }
 
@@ -60,9 +54,7 @@ impl Objects {
             ("GET" | "HEAD", _, None) if !key.is_empty() => fault(404, "NoSuchKey"),
             _ => fault(501, "NotImplemented"),
         };
-        answer
-            .with("x-amz-request-id", "C3D13FE58DE4C810")
-            .with("x-amz-bucket-region", REGION)
+        answer.with("x-amz-request-id", "C3D13FE58DE4C810").with("x-amz-bucket-region", REGION)
     }
 }
 

@@ -74,10 +74,7 @@ impl Queue {
         let mut inner = self.lock();
         // Receipt handles of earlier messages must stay without effect.
         let next = inner.next;
-        *inner = Inner {
-            next,
-            ..Inner::default()
-        };
+        *inner = Inner { next, ..Inner::default() };
     }
 
     pub fn stats(&self) -> Value {
@@ -118,9 +115,7 @@ impl Queue {
             "ChangeMessageVisibility" => inner.change(request),
             "ChangeMessageVisibilityBatch" => batch(request, |entry| inner.change(entry)),
             "GetQueueAttributes" => Ok(inner.attributes()),
-            "GetQueueUrl" => {
-                Ok(json!({"QueueUrl": format!("http://127.0.0.1/111122223333/{NAME}")}))
-            }
+            "GetQueueUrl" => Ok(json!({"QueueUrl": format!("http://127.0.0.1/111122223333/{NAME}")})),
             _ => Err("UnsupportedOperation"),
         }
     }
@@ -163,10 +158,7 @@ impl Inner {
 
     fn take(&mut self, most: usize, visibility: Duration) -> Vec<Value> {
         let (now, now_ms) = (Instant::now(), unix_ms());
-        let visible = self
-            .messages
-            .iter_mut()
-            .filter(|(_, message)| message.visible <= now);
+        let visible = self.messages.iter_mut().filter(|(_, message)| message.visible <= now);
         let mut taken = Vec::new();
         for (number, message) in visible.take(most) {
             message.received += 1;
@@ -219,9 +211,7 @@ impl Inner {
 
     /// The message of a receipt handle; none when it is gone or was received again since.
     fn held(&self, entry: &Value) -> Result<Option<u64>, Fault> {
-        let handle = entry["ReceiptHandle"]
-            .as_str()
-            .and_then(|handle| handle.split_once('-'));
+        let handle = entry["ReceiptHandle"].as_str().and_then(|handle| handle.split_once('-'));
         let (number, received) = handle.ok_or("ReceiptHandleIsInvalid")?;
         let number = number.parse().map_err(|_| "ReceiptHandleIsInvalid")?;
         let message = self.messages.get(&number);
@@ -231,11 +221,7 @@ impl Inner {
 
     fn attributes(&self) -> Value {
         let now = Instant::now();
-        let visible = self
-            .messages
-            .values()
-            .filter(|message| message.visible <= now)
-            .count();
+        let visible = self.messages.values().filter(|message| message.visible <= now).count();
         json!({"Attributes": {
             "QueueArn": ARN,
             "VisibilityTimeout": VISIBILITY.to_string(),
@@ -246,10 +232,7 @@ impl Inner {
     }
 }
 
-fn batch(
-    request: &Value,
-    mut apply: impl FnMut(&Value) -> Result<Value, Fault>,
-) -> Result<Value, Fault> {
+fn batch(request: &Value, mut apply: impl FnMut(&Value) -> Result<Value, Fault>) -> Result<Value, Fault> {
     let entries = request["Entries"].as_array().map_or(&[][..], Vec::as_slice);
     match entries.len() {
         0 => return Err("EmptyBatchRequest"),
@@ -272,11 +255,8 @@ fn json_answer(status: u16, answer: &Value) -> Response {
 }
 
 fn name(request: &Value) -> &str {
-    let name = request["QueueUrl"]
-        .as_str()
-        .or(request["QueueName"].as_str());
-    name.and_then(|name| name.rsplit('/').next())
-        .unwrap_or_default()
+    let name = request["QueueUrl"].as_str().or(request["QueueName"].as_str());
+    name.and_then(|name| name.rsplit('/').next()).unwrap_or_default()
 }
 
 fn unix_ms() -> u128 {

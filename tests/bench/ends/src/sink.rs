@@ -126,10 +126,7 @@ impl Counts {
 
 /// Gives `read` the inflated body; none when it is not one gzip member of bearable size.
 fn inflated<T>(zipped: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
-    let size: [u8; 4] = zipped
-        .get(zipped.len().checked_sub(4)?..)?
-        .try_into()
-        .ok()?;
+    let size: [u8; 4] = zipped.get(zipped.len().checked_sub(4)?..)?.try_into().ok()?;
     let size = u32::from_le_bytes(size) as usize;
     if size > LARGEST {
         return None;
@@ -138,9 +135,7 @@ fn inflated<T>(zipped: &[u8], read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         if plain.len() < size {
             plain.resize(size, 0);
         }
-        let size = decompressor
-            .gzip_decompress(zipped, &mut plain[..size])
-            .ok()?;
+        let size = decompressor.gzip_decompress(zipped, &mut plain[..size]).ok()?;
         Some(read(&plain[..size]))
     })
 }
@@ -152,10 +147,7 @@ fn content(body: &[u8]) -> Option<Content> {
     while !rest.is_empty() {
         let action = line(&mut rest)?;
         let source = line(&mut rest)?;
-        if !action.starts_with(b"{\"create\":{")
-            || !source.starts_with(b"{")
-            || !source.ends_with(b"}")
-        {
+        if !action.starts_with(b"{\"create\":{") || !source.starts_with(b"{") || !source.ends_with(b"}") {
             return None;
         }
         content.documents += 1;
@@ -216,30 +208,21 @@ fn last(path: &str) -> &str {
 mod tests {
     use super::*;
 
-    const TWO: &[u8] =
-        b"{\"create\":{\"_id\":\"a\"}}\n{\"x\":1}\n{\"create\":{\"_id\":\"b\"}}\n{}\n";
+    const TWO: &[u8] = b"{\"create\":{\"_id\":\"a\"}}\n{\"x\":1}\n{\"create\":{\"_id\":\"b\"}}\n{}\n";
 
     #[test]
     fn documents_and_ids_are_counted() {
         let two = content(TWO).unwrap_or_default();
         assert_eq!((two.documents, two.ids.len()), (2, 2));
         assert_ne!(two.ids[0], two.ids[1]);
-        assert_eq!(
-            content(&[TWO, TWO].concat()).map(|four| four.ids[..2] == four.ids[2..]),
-            Some(true)
-        );
+        assert_eq!(content(&[TWO, TWO].concat()).map(|four| four.ids[..2] == four.ids[2..]), Some(true));
         assert_eq!(content(b""), Some(Content::default()));
     }
 
     #[test]
     fn what_is_no_bulk_is_refused() {
         let half: &[u8] = b"{\"create\":{\"_id\":\"a\"}}\n";
-        for body in [
-            half,
-            &TWO[..TWO.len() - 1],
-            b"{}\n{}\n",
-            b"{\"create\":{}}\nx\n",
-        ] {
+        for body in [half, &TWO[..TWO.len() - 1], b"{}\n{}\n", b"{\"create\":{}}\nx\n"] {
             assert_eq!(content(body), None);
         }
         assert_eq!(inflated(b"no gzip", |plain| plain.len()), None);
@@ -250,10 +233,7 @@ mod tests {
         let text = |filter| String::from_utf8(acknowledgement(2, filter)).unwrap_or_default();
         assert_eq!(text(Some("errors")), r#"{"errors":false}"#);
         let filtered = text(Some("errors,items.*.status"));
-        assert_eq!(
-            filtered,
-            r#"{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":201}}]}"#
-        );
+        assert_eq!(filtered, r#"{"errors":false,"items":[{"create":{"status":201}},{"create":{"status":201}}]}"#);
         let whole: Value = serde_json::from_str(&text(None)).unwrap_or_default();
         assert_eq!(whole["items"].as_array().map(Vec::len), Some(2));
     }

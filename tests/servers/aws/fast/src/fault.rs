@@ -24,23 +24,11 @@ pub struct Hit {
 
 impl Faults {
     pub fn set(&mut self, v: &Value) {
-        self.0 = v
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|r| Rule {
-                spec: r.clone(),
-                seen: 0,
-                hits: 0,
-            })
-            .collect();
+        self.0 = v.as_array().into_iter().flatten().map(|r| Rule { spec: r.clone(), seen: 0, hits: 0 }).collect();
     }
 
     pub fn show(&self) -> Value {
-        self.0
-            .iter()
-            .map(|r| json!({"rule": r.spec, "seen": r.seen, "hits": r.hits}))
-            .collect()
+        self.0.iter().map(|r| json!({"rule": r.spec, "seen": r.seen, "hits": r.hits})).collect()
     }
 
     pub fn find(&mut self, op: &str, req: &Request, json_protocol: bool) -> Option<Hit> {
@@ -56,9 +44,7 @@ impl Faults {
                 continue;
             }
             r.seen += 1;
-            if r.seen <= s["skip"].as_u64().unwrap_or(0)
-                || r.hits >= s["times"].as_u64().unwrap_or(u64::MAX)
-            {
+            if r.seen <= s["skip"].as_u64().unwrap_or(0) || r.hits >= s["times"].as_u64().unwrap_or(u64::MAX) {
                 continue;
             }
             r.hits += 1;
@@ -77,11 +63,7 @@ impl Faults {
                     s["message"].as_str().unwrap_or("injected"),
                 )
             });
-            return Some(Hit {
-                wire,
-                answer,
-                after: s["after"].as_bool().unwrap_or(false),
-            });
+            return Some(Hit { wire, answer, after: s["after"].as_bool().unwrap_or(false) });
         }
         None
     }
@@ -89,11 +71,7 @@ impl Faults {
 
 pub fn error(json_protocol: bool, status: u16, code: &str, message: &str) -> Response {
     if json_protocol {
-        Response::new(
-            status,
-            "application/x-amz-json-1.0",
-            json!({"__type": code, "message": message}).to_string(),
-        )
+        Response::new(status, "application/x-amz-json-1.0", json!({"__type": code, "message": message}).to_string())
     } else {
         Response::new(
             status,

@@ -15,27 +15,17 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(k, _)| k == name)
-            .map(|(_, v)| v.as_str())
+        self.headers.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find(|(k, _)| k == name)
-            .map(|(_, v)| v.as_str())
+        self.query.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
     }
 }
 
 #[derive(Clone)]
 pub enum Body {
     Owned(Vec<u8>),
-    Shared {
-        data: Arc<Vec<u8>>,
-        from: usize,
-        to: usize,
-    },
+    Shared { data: Arc<Vec<u8>>, from: usize, to: usize },
 }
 
 impl Body {
@@ -55,16 +45,8 @@ pub struct Response {
 
 impl Response {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        let headers = if content_type.is_empty() {
-            vec![]
-        } else {
-            vec![("content-type".into(), content_type.into())]
-        };
-        Response {
-            status,
-            headers,
-            body: Body::Owned(body.into()),
-        }
+        let headers = if content_type.is_empty() { vec![] } else { vec![("content-type".into(), content_type.into())] };
+        Response { status, headers, body: Body::Owned(body.into()) }
     }
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
@@ -114,17 +96,8 @@ pub fn read_request(r: &mut BufReader<TcpStream>) -> io::Result<Option<Request>>
             (percent_decode(k, true), percent_decode(v, true))
         })
         .collect();
-    let mut req = Request {
-        method,
-        path: percent_decode(path, false),
-        query,
-        headers,
-        body: Vec::new(),
-    };
-    if req
-        .header("expect")
-        .is_some_and(|v| v.eq_ignore_ascii_case("100-continue"))
-    {
+    let mut req = Request { method, path: percent_decode(path, false), query, headers, body: Vec::new() };
+    if req.header("expect").is_some_and(|v| v.eq_ignore_ascii_case("100-continue")) {
         r.get_mut().write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
     if req.header("transfer-encoding").is_some() {
@@ -146,8 +119,7 @@ fn read_chunks(r: &mut impl BufRead) -> io::Result<Vec<u8>> {
         let mut line = String::new();
         r.read_line(&mut line)?;
         let size = line.trim().split(';').next().unwrap_or("");
-        let n = usize::from_str_radix(size, 16)
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
+        let n = usize::from_str_radix(size, 16).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         if n == 0 {
             while r.read_line(&mut line)? > 2 {}
             return Ok(out);
@@ -160,22 +132,14 @@ fn read_chunks(r: &mut impl BufRead) -> io::Result<Vec<u8>> {
 }
 
 /// Returns whether the connection can carry another request.
-pub fn write_response(
-    s: &mut TcpStream,
-    head_only: bool,
-    resp: &Response,
-    wire: Wire,
-) -> io::Result<bool> {
+pub fn write_response(s: &mut TcpStream, head_only: bool, resp: &Response, wire: Wire) -> io::Result<bool> {
     std::thread::sleep(wire.delay);
     let body = resp.body.bytes();
     let mut head = format!(
         "HTTP/1.1 {} {}\r\ncontent-length: {}\r\ndate: {}\r\nx-amz-request-id: 0000000000000000\r\n",
         resp.status,
         if resp.status < 300 { "OK" } else { "Error" },
-        resp.headers
-            .iter()
-            .find(|(k, _)| k == "head-length")
-            .map_or(body.len().to_string(), |(_, v)| v.clone()),
+        resp.headers.iter().find(|(k, _)| k == "head-length").map_or(body.len().to_string(), |(_, v)| v.clone()),
         crate::time::http_date(crate::time::now_ms() / 1000 + wire.skew)
     );
     for (k, v) in resp.headers.iter().filter(|(k, _)| k != "head-length") {
@@ -224,9 +188,7 @@ pub fn percent_decode(s: &str, plus: bool) -> String {
     let mut i = 0;
     while i < b.len() {
         match b[i] {
-            b'%' if i + 2 < b.len()
-                && u8::from_str_radix(s.get(i + 1..i + 3).unwrap_or(""), 16).is_ok() =>
-            {
+            b'%' if i + 2 < b.len() && u8::from_str_radix(s.get(i + 1..i + 3).unwrap_or(""), 16).is_ok() => {
                 out.push(u8::from_str_radix(s.get(i + 1..i + 3).unwrap_or(""), 16).unwrap());
                 i += 2;
             }
@@ -242,9 +204,7 @@ pub fn percent_decode(s: &str, plus: bool) -> String {
 pub fn form_encode(s: &str) -> String {
     s.bytes()
         .map(|c| match c {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                (c as char).to_string()
-            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => (c as char).to_string(),
             b' ' => "+".into(),
             c => format!("%{c:02X}"),
         })

@@ -36,32 +36,16 @@ impl Logs {
     }
 
     fn answer(&self, op: &str, v: &Value) -> Result<String, &'static str> {
-        let id = v["logGroupName"]
-            .as_str()
-            .or(v["logGroupIdentifier"].as_str())
-            .unwrap_or("");
-        let name = id
-            .rsplit(":log-group:")
-            .next()
-            .unwrap_or(id)
-            .trim_end_matches(":*");
+        let id = v["logGroupName"].as_str().or(v["logGroupIdentifier"].as_str()).unwrap_or("");
+        let name = id.rsplit(":log-group:").next().unwrap_or(id).trim_end_matches(":*");
         match op {
-            "FilterLogEvents" => filter(
-                self.0
-                    .read()
-                    .unwrap()
-                    .get(name)
-                    .ok_or("ResourceNotFoundException")?,
-                v,
-            ),
+            "FilterLogEvents" => filter(self.0.read().unwrap().get(name).ok_or("ResourceNotFoundException")?, v),
             "DescribeLogGroups" => {
                 let all = self.0.read().unwrap();
                 let prefix = v["logGroupNamePrefix"].as_str().unwrap_or("");
                 let after = v["nextToken"].as_str().unwrap_or("");
                 let limit = v["limit"].as_u64().unwrap_or(50).min(50) as usize;
-                let mut rows = all
-                    .iter()
-                    .filter(|(k, _)| k.starts_with(prefix) && k.as_str() > after);
+                let mut rows = all.iter().filter(|(k, _)| k.starts_with(prefix) && k.as_str() > after);
                 let page: Vec<_> = rows.by_ref().take(limit).collect();
                 let arn = |k: &str| format!("arn:aws:logs:us-east-1:123456789012:log-group:{k}");
                 let groups: Vec<_> = page.iter().map(|(k, g)| json!({"logGroupName": k, "arn": format!("{}:*", arn(k)), "logGroupArn": arn(k), "creationTime": g.created, "storedBytes": 0, "metricFilterCount": 0, "logGroupClass": "STANDARD"})).collect();
@@ -81,13 +65,7 @@ impl Logs {
                 if all.contains_key(name) {
                     return Err("ResourceAlreadyExistsException");
                 }
-                all.insert(
-                    name.into(),
-                    Group {
-                        created: now_ms(),
-                        ..Group::default()
-                    },
-                );
+                all.insert(name.into(), Group { created: now_ms(), ..Group::default() });
                 Ok("{}".into())
             }
             "CreateLogStream" | "PutLogEvents" => {
@@ -102,14 +80,7 @@ impl Logs {
                 for e in v["logEvents"].as_array().into_iter().flatten() {
                     let key = (e["timestamp"].as_i64().unwrap_or(0), g.next);
                     g.next += 1;
-                    g.events.insert(
-                        key,
-                        Event {
-                            stream,
-                            ingested: now,
-                            message: e["message"].to_string().into(),
-                        },
-                    );
+                    g.events.insert(key, Event { stream, ingested: now, message: e["message"].to_string().into() });
                 }
                 Ok(json!({"nextSequenceToken": g.next.to_string()}).to_string())
             }
@@ -120,9 +91,7 @@ impl Logs {
 
 fn filter(g: &Group, v: &Value) -> Result<String, &'static str> {
     let limit = v["limit"].as_u64().unwrap_or(10_000);
-    if !(1..=10_000).contains(&limit)
-        || (!v["logStreamNames"].is_null() && !v["logStreamNamePrefix"].is_null())
-    {
+    if !(1..=10_000).contains(&limit) || (!v["logStreamNames"].is_null() && !v["logStreamNamePrefix"].is_null()) {
         return Err("InvalidParameterException");
     }
     let start = v["startTime"].as_i64().unwrap_or(0);
@@ -140,27 +109,18 @@ fn filter(g: &Group, v: &Value) -> Result<String, &'static str> {
     let wanted: Vec<bool> = g
         .streams
         .iter()
-        .map(
-            |s| match (&v["logStreamNames"], v["logStreamNamePrefix"].as_str()) {
-                (Value::Array(names), _) => names.iter().any(|n| n == s),
-                (_, Some(p)) => s.starts_with(p),
-                _ => true,
-            },
-        )
+        .map(|s| match (&v["logStreamNames"], v["logStreamNamePrefix"].as_str()) {
+            (Value::Array(names), _) => names.iter().any(|n| n == s),
+            (_, Some(p)) => s.starts_with(p),
+            _ => true,
+        })
         .collect();
     let mut out = String::from("{\"events\":[");
     let (mut n, mut size, mut last) = (0, 0, None);
-    for (&(ts, id), e) in g
-        .events
-        .range((from, Bound::Included((end, u64::MAX))))
-        .filter(|(_, e)| wanted[e.stream])
-    {
+    for (&(ts, id), e) in g.events.range((from, Bound::Included((end, u64::MAX)))).filter(|(_, e)| wanted[e.stream]) {
         if n == limit || size + e.message.len() > 1_048_576 {
             let (a, b): (i64, u64) = last.unwrap();
-            let _ = write!(
-                out,
-                "],\"searchedLogStreams\":[],\"nextToken\":\"{a}/{b}\"}}"
-            );
+            let _ = write!(out, "],\"searchedLogStreams\":[],\"nextToken\":\"{a}/{b}\"}}");
             return Ok(out);
         }
         let comma = if n > 0 { "," } else { "" };

@@ -31,21 +31,14 @@ impl Server {
             if req.method == "PUT" {
                 f.set(&serde_json::from_slice(&req.body).unwrap_or_default());
             }
-            return (
-                Response::new(200, "application/json", f.show().to_string()),
-                Wire::default(),
-            );
+            return (Response::new(200, "application/json", f.show().to_string()), Wire::default());
         }
         let target = req.header("x-amz-target").and_then(|t| t.split_once('.'));
         let op = target.map_or_else(|| s3::operation(req), |(_, op)| op);
         let Some(hit) = self.faults.lock().unwrap().find(op, req, target.is_some()) else {
             return (self.work(target, op, req), Wire::default());
         };
-        let work = if hit.answer.is_none() || hit.after {
-            Some(self.work(target, op, req))
-        } else {
-            None
-        };
+        let work = if hit.answer.is_none() || hit.after { Some(self.work(target, op, req)) } else { None };
         (hit.answer.or(work).unwrap(), hit.wire)
     }
 
@@ -55,8 +48,7 @@ impl Server {
         };
         let v: Value = serde_json::from_slice(&req.body).unwrap_or_default();
         if service == "AmazonSQS" {
-            self.queues
-                .handle(op, &v, req.header("host").unwrap_or("127.0.0.1"))
+            self.queues.handle(op, &v, req.header("host").unwrap_or("127.0.0.1"))
         } else {
             self.logs.handle(op, &v)
         }
@@ -77,28 +69,19 @@ impl Server {
 
 fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
-    let (Some(Ok(port)), Some(data)) = (args.next().map(|port| port.parse::<u16>()), args.next())
-    else {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "usage: aws-fast PORT DATA",
-        ));
+    let (Some(Ok(port)), Some(data)) = (args.next().map(|port| port.parse::<u16>()), args.next()) else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "usage: aws-fast PORT DATA"));
     };
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         std::process::exit(0);
     });
     let listener = TcpListener::bind(("127.0.0.1", port))?;
-    std::fs::write(
-        Path::new(&data).join("ready"),
-        format!("{}\n", listener.local_addr()?.port()),
-    )?;
+    std::fs::write(Path::new(&data).join("ready"), format!("{}\n", listener.local_addr()?.port()))?;
     let server = Arc::new(Server::default());
     for stream in listener.incoming() {
         let (server, stream) = (server.clone(), stream?);
-        std::thread::Builder::new()
-            .stack_size(256 << 10)
-            .spawn(move || server.serve(stream))?;
+        std::thread::Builder::new().stack_size(256 << 10).spawn(move || server.serve(stream))?;
     }
     Ok(())
 }

@@ -27,11 +27,7 @@ struct Bucket {
 pub struct S3(RwLock<HashMap<String, Bucket>>);
 
 pub fn operation(req: &Request) -> &'static str {
-    let key = req
-        .path
-        .trim_start_matches('/')
-        .split_once('/')
-        .is_some_and(|(_, k)| !k.is_empty());
+    let key = req.path.trim_start_matches('/').split_once('/').is_some_and(|(_, k)| !k.is_empty());
     match (req.method.as_str(), key) {
         ("GET", true) => "GetObject",
         ("HEAD", true) => "HeadObject",
@@ -41,9 +37,7 @@ pub fn operation(req: &Request) -> &'static str {
         ("GET", false) if req.param("location").is_some() => "GetBucketLocation",
         ("GET", false) => "ListObjects",
         ("HEAD", false) => "HeadBucket",
-        ("PUT", false) if req.param("notification").is_some() => {
-            "PutBucketNotificationConfiguration"
-        }
+        ("PUT", false) if req.param("notification").is_some() => "PutBucketNotificationConfiguration",
         ("PUT", false) => "CreateBucket",
         _ => "Unknown",
     }
@@ -51,29 +45,18 @@ pub fn operation(req: &Request) -> &'static str {
 
 impl S3 {
     pub fn handle(&self, op: &str, req: &Request, queues: &Queues) -> Response {
-        let (bucket, key) = req
-            .path
-            .trim_start_matches('/')
-            .split_once('/')
-            .unwrap_or((req.path.trim_start_matches('/'), ""));
+        let (bucket, key) =
+            req.path.trim_start_matches('/').split_once('/').unwrap_or((req.path.trim_start_matches('/'), ""));
         if op == "CreateBucket" {
             self.0.write().unwrap().entry(bucket.into()).or_default();
             return Response::new(200, "", "");
         }
-        if matches!(
-            op,
-            "PutObject" | "CopyObject" | "DeleteObject" | "PutBucketNotificationConfiguration"
-        ) {
+        if matches!(op, "PutObject" | "CopyObject" | "DeleteObject" | "PutBucketNotificationConfiguration") {
             return self.change(op, req, bucket, key, queues);
         }
         let all = self.0.read().unwrap();
         let Some(b) = all.get(bucket) else {
-            return error(
-                false,
-                404,
-                "NoSuchBucket",
-                "The specified bucket does not exist",
-            );
+            return error(false, 404, "NoSuchBucket", "The specified bucket does not exist");
         };
         match op {
             "GetObject" | "HeadObject" => match b.objects.get(key) {
@@ -91,30 +74,14 @@ impl S3 {
         }
     }
 
-    fn change(
-        &self,
-        op: &str,
-        req: &Request,
-        bucket: &str,
-        key: &str,
-        queues: &Queues,
-    ) -> Response {
+    fn change(&self, op: &str, req: &Request, bucket: &str, key: &str, queues: &Queues) -> Response {
         let mut all = self.0.write().unwrap();
         let object = match op {
             "CopyObject" => {
-                let src = crate::http::percent_decode(
-                    req.header("x-amz-copy-source").unwrap_or(""),
-                    false,
-                );
-                let (sb, sk) = src
-                    .trim_start_matches('/')
-                    .split_once('/')
-                    .unwrap_or((&src, ""));
+                let src = crate::http::percent_decode(req.header("x-amz-copy-source").unwrap_or(""), false);
+                let (sb, sk) = src.trim_start_matches('/').split_once('/').unwrap_or((&src, ""));
                 match all.get(sb).and_then(|b| b.objects.get(sk)) {
-                    Some(o) => Some(Object {
-                        modified: now_ms(),
-                        ..o.clone()
-                    }),
+                    Some(o) => Some(Object { modified: now_ms(), ..o.clone() }),
                     None => {
                         return error(false, 404, "NoSuchKey", "The specified key does not exist.");
                     }
@@ -138,12 +105,7 @@ impl S3 {
             _ => None,
         };
         let Some(b) = all.get_mut(bucket) else {
-            return error(
-                false,
-                404,
-                "NoSuchBucket",
-                "The specified bucket does not exist",
-            );
+            return error(false, 404, "NoSuchBucket", "The specified bucket does not exist");
         };
         match (op, object) {
             ("DeleteObject", _) => {
@@ -152,10 +114,7 @@ impl S3 {
             }
             ("PutBucketNotificationConfiguration", _) => {
                 let xml = String::from_utf8_lossy(&req.body);
-                let arn = xml
-                    .split("<Queue>")
-                    .nth(1)
-                    .and_then(|s| s.split("</Queue>").next());
+                let arn = xml.split("<Queue>").nth(1).and_then(|s| s.split("</Queue>").next());
                 b.queue = arn.and_then(|a| a.rsplit(':').next()).map(str::to_string);
                 Response::new(200, "", "")
             }
@@ -183,10 +142,7 @@ impl S3 {
 
 fn get(o: &Object, req: &Request, head: bool) -> Response {
     let size = o.data.len();
-    if req
-        .header("if-match")
-        .is_some_and(|v| v != "*" && v != o.etag)
-    {
+    if req.header("if-match").is_some_and(|v| v != "*" && v != o.etag) {
         return error(
             false,
             412,
@@ -194,45 +150,22 @@ fn get(o: &Object, req: &Request, head: bool) -> Response {
             "At least one of the pre-conditions you specified did not hold",
         );
     }
-    if req
-        .header("if-none-match")
-        .is_some_and(|v| v == "*" || v == o.etag)
-    {
+    if req.header("if-none-match").is_some_and(|v| v == "*" || v == o.etag) {
         return Response::new(304, "", "").with("etag", o.etag.clone());
     }
-    let (status, from, to) = match req
-        .header("range")
-        .and_then(|r| r.strip_prefix("bytes="))
-        .and_then(|r| r.split_once('-'))
-    {
-        None => (200, 0, size),
-        Some(("", n)) => (206, size.saturating_sub(n.parse().unwrap_or(0)), size),
-        Some((a, z)) => (
-            206,
-            a.parse().unwrap_or(0),
-            z.parse::<usize>().map_or(size, |z| (z + 1).min(size)),
-        ),
-    };
+    let (status, from, to) =
+        match req.header("range").and_then(|r| r.strip_prefix("bytes=")).and_then(|r| r.split_once('-')) {
+            None => (200, 0, size),
+            Some(("", n)) => (206, size.saturating_sub(n.parse().unwrap_or(0)), size),
+            Some((a, z)) => (206, a.parse().unwrap_or(0), z.parse::<usize>().map_or(size, |z| (z + 1).min(size))),
+        };
     if from >= to && status == 206 {
-        return error(
-            false,
-            416,
-            "InvalidRange",
-            "The requested range is not satisfiable",
-        );
+        return error(false, 416, "InvalidRange", "The requested range is not satisfiable");
     }
-    let mut r = Response {
-        status,
-        headers: o.headers.clone(),
-        body: Body::Shared {
-            data: o.data.clone(),
-            from,
-            to,
-        },
-    }
-    .with("etag", o.etag.clone())
-    .with("last-modified", http_date(o.modified / 1000))
-    .with("accept-ranges", "bytes");
+    let mut r = Response { status, headers: o.headers.clone(), body: Body::Shared { data: o.data.clone(), from, to } }
+        .with("etag", o.etag.clone())
+        .with("last-modified", http_date(o.modified / 1000))
+        .with("accept-ranges", "bytes");
     if status == 206 {
         r = r.with("content-range", format!("bytes {from}-{}/{size}", to - 1));
     }
@@ -246,36 +179,13 @@ fn get(o: &Object, req: &Request, head: bool) -> Response {
 /// ListObjectsV2 and, without `list-type`, ListObjects with its marker; no delimiter.
 fn list(bucket: &str, b: &Bucket, req: &Request) -> Response {
     let prefix = req.param("prefix").unwrap_or("");
-    let max = req
-        .param("max-keys")
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(1000usize)
-        .min(1000);
-    let after = req
-        .param("continuation-token")
-        .or(req.param("start-after"))
-        .or(req.param("marker"))
-        .unwrap_or("");
-    let from = if after.is_empty() {
-        Bound::Included(prefix)
-    } else {
-        Bound::Excluded(after.max(prefix))
-    };
-    let from = if after < prefix {
-        Bound::Included(prefix)
-    } else {
-        from
-    };
-    let mut rows = b
-        .objects
-        .range::<str, _>((from, Bound::Unbounded))
-        .take_while(|(k, _)| k.starts_with(prefix));
+    let max = req.param("max-keys").and_then(|v| v.parse().ok()).unwrap_or(1000usize).min(1000);
+    let after = req.param("continuation-token").or(req.param("start-after")).or(req.param("marker")).unwrap_or("");
+    let from = if after.is_empty() { Bound::Included(prefix) } else { Bound::Excluded(after.max(prefix)) };
+    let from = if after < prefix { Bound::Included(prefix) } else { from };
+    let mut rows = b.objects.range::<str, _>((from, Bound::Unbounded)).take_while(|(k, _)| k.starts_with(prefix));
     let encode = |k: &str| {
-        if req.param("encoding-type") == Some("url") {
-            form_encode(k)
-        } else {
-            xml_escape(k)
-        }
+        if req.param("encoding-type") == Some("url") { form_encode(k) } else { xml_escape(k) }
     };
     let (mut xml, mut last, mut n) = (String::new(), "", 0);
     for (k, o) in rows.by_ref().take(max) {
@@ -284,16 +194,11 @@ fn list(bucket: &str, b: &Bucket, req: &Request) -> Response {
     }
     let more = rows.next().is_some();
     let next = if more {
-        format!(
-            "<NextContinuationToken>{}</NextContinuationToken>",
-            xml_escape(last)
-        )
+        format!("<NextContinuationToken>{}</NextContinuationToken>", xml_escape(last))
     } else {
         String::new()
     };
-    let encoding = req.param("encoding-type").map_or(String::new(), |e| {
-        format!("<EncodingType>{e}</EncodingType>")
-    });
+    let encoding = req.param("encoding-type").map_or(String::new(), |e| format!("<EncodingType>{e}</EncodingType>"));
     Response::new(
         200,
         "application/xml",
@@ -317,8 +222,5 @@ fn notification(bucket: &str, key: &str, o: &Object, op: &str) -> String {
 }
 
 fn xml_escape(s: &str) -> String {
-    s.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
+    s.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -71,19 +71,9 @@ impl Queue {
 
     /// The message that a handle stands for: Ok(None) when it is gone or was received again since.
     fn by_handle(&self, h: &str) -> Result<Option<u64>, ()> {
-        let (n, count) = h
-            .strip_prefix("rh-")
-            .and_then(|h| h.split_once('-'))
-            .ok_or(())?;
-        let (n, count) = (
-            n.parse().map_err(|_| ())?,
-            count.parse::<u64>().map_err(|_| ())?,
-        );
-        Ok(self
-            .messages
-            .get(&n)
-            .filter(|m| m.received == count)
-            .map(|_| n))
+        let (n, count) = h.strip_prefix("rh-").and_then(|h| h.split_once('-')).ok_or(())?;
+        let (n, count) = (n.parse().map_err(|_| ())?, count.parse::<u64>().map_err(|_| ())?);
+        Ok(self.messages.get(&n).filter(|m| m.received == count).map(|_| n))
     }
 
     fn delete(&mut self, h: &str) -> Result<(), &'static str> {
@@ -95,10 +85,7 @@ impl Queue {
     }
 
     fn change(&mut self, h: &str, seconds: i64, now: i64) -> Result<(), &'static str> {
-        let n = self
-            .by_handle(h)
-            .map_err(|_| "ReceiptHandleIsInvalid")?
-            .ok_or("InvalidParameterValue")?;
+        let n = self.by_handle(h).map_err(|_| "ReceiptHandleIsInvalid")?.ok_or("InvalidParameterValue")?;
         if self.messages[&n].visible_at <= now {
             return Err("MessageNotInflight");
         }
@@ -121,16 +108,10 @@ impl Queues {
     pub fn handle(&self, op: &str, v: &Value, host: &str) -> Response {
         match self.answer(op, v, host) {
             Ok(v) => Response::new(200, "application/x-amz-json-1.0", v.to_string()),
-            Err("QueueDoesNotExist") => error(
-                true,
-                400,
-                &code("QueueDoesNotExist"),
-                "The specified queue does not exist.",
-            )
-            .with(
-                "x-amzn-query-error",
-                "AWS.SimpleQueueService.NonExistentQueue;Sender",
-            ),
+            Err("QueueDoesNotExist") => {
+                error(true, 400, &code("QueueDoesNotExist"), "The specified queue does not exist.")
+                    .with("x-amzn-query-error", "AWS.SimpleQueueService.NonExistentQueue;Sender")
+            }
             Err(e) => error(true, 400, &code(e), e),
         }
     }
@@ -142,8 +123,7 @@ impl Queues {
         match op {
             "CreateQueue" => {
                 let q = all.entry(text("QueueName").into()).or_default();
-                q.attributes
-                    .extend(v["Attributes"].as_object().cloned().unwrap_or_default());
+                q.attributes.extend(v["Attributes"].as_object().cloned().unwrap_or_default());
                 return Ok(json!({"QueueUrl": url(text("QueueName"))}));
             }
             "GetQueueUrl" => {
@@ -179,8 +159,7 @@ impl Queues {
                         r["Id"] = e["Id"].clone();
                         ok.push(r)
                     }
-                    Err(c) => failed
-                        .push(json!({"Id": e["Id"], "SenderFault": true, "Code": c, "Message": c})),
+                    Err(c) => failed.push(json!({"Id": e["Id"], "SenderFault": true, "Code": c, "Message": c})),
                 }
             }
             Ok(json!({"Successful": ok, "Failed": failed}))
@@ -188,39 +167,21 @@ impl Queues {
         let str_of = |e: &Value, k: &str| e[k].as_str().unwrap_or("").to_string();
         let answer = match op {
             "SendMessage" => {
-                let (id, md5) = q.push(
-                    text("MessageBody").into(),
-                    now,
-                    v["DelaySeconds"].as_i64().unwrap_or(0) * 1000,
-                );
+                let (id, md5) = q.push(text("MessageBody").into(), now, v["DelaySeconds"].as_i64().unwrap_or(0) * 1000);
                 Ok(json!({"MessageId": id, "MD5OfMessageBody": md5}))
             }
             "SendMessageBatch" => batch(&mut |e| {
-                let (id, md5) = q.push(
-                    str_of(e, "MessageBody"),
-                    now,
-                    e["DelaySeconds"].as_i64().unwrap_or(0) * 1000,
-                );
+                let (id, md5) = q.push(str_of(e, "MessageBody"), now, e["DelaySeconds"].as_i64().unwrap_or(0) * 1000);
                 Ok(json!({"MessageId": id, "MD5OfMessageBody": md5}))
             }),
             "DeleteMessage" => q.delete(text("ReceiptHandle")).map(|_| json!({})),
-            "DeleteMessageBatch" => {
-                batch(&mut |e| q.delete(&str_of(e, "ReceiptHandle")).map(|_| json!({})))
+            "DeleteMessageBatch" => batch(&mut |e| q.delete(&str_of(e, "ReceiptHandle")).map(|_| json!({}))),
+            "ChangeMessageVisibility" => {
+                q.change(text("ReceiptHandle"), v["VisibilityTimeout"].as_i64().unwrap_or(-1), now).map(|_| json!({}))
             }
-            "ChangeMessageVisibility" => q
-                .change(
-                    text("ReceiptHandle"),
-                    v["VisibilityTimeout"].as_i64().unwrap_or(-1),
-                    now,
-                )
-                .map(|_| json!({})),
             "ChangeMessageVisibilityBatch" => batch(&mut |e| {
-                q.change(
-                    &str_of(e, "ReceiptHandle"),
-                    e["VisibilityTimeout"].as_i64().unwrap_or(-1),
-                    now,
-                )
-                .map(|_| json!({}))
+                q.change(&str_of(e, "ReceiptHandle"), e["VisibilityTimeout"].as_i64().unwrap_or(-1), now)
+                    .map(|_| json!({}))
             }),
             "PurgeQueue" => {
                 q.messages.clear();
@@ -228,18 +189,14 @@ impl Queues {
                 Ok(json!({}))
             }
             "SetQueueAttributes" => {
-                q.attributes
-                    .extend(v["Attributes"].as_object().cloned().unwrap_or_default());
+                q.attributes.extend(v["Attributes"].as_object().cloned().unwrap_or_default());
                 Ok(json!({}))
             }
             "GetQueueAttributes" => {
                 let visible = q.ready.range(..=(now, u64::MAX)).count();
                 let mut a = q.attributes.clone();
                 a.insert("QueueArn".into(), format!("{PREFIX}{name}").into());
-                a.insert(
-                    "ApproximateNumberOfMessages".into(),
-                    visible.to_string().into(),
-                );
+                a.insert("ApproximateNumberOfMessages".into(), visible.to_string().into());
                 a.insert(
                     "ApproximateNumberOfMessagesNotVisible".into(),
                     (q.messages.len() - visible).to_string().into(),
@@ -255,49 +212,23 @@ impl Queues {
     }
 
     fn receive(&self, v: &Value) -> Result<Value, &'static str> {
-        let name = v["QueueUrl"]
-            .as_str()
-            .unwrap_or("")
-            .rsplit('/')
-            .next()
-            .unwrap_or("");
+        let name = v["QueueUrl"].as_str().unwrap_or("").rsplit('/').next().unwrap_or("");
         let max = v["MaxNumberOfMessages"].as_u64().unwrap_or(1);
         if !(1..=10).contains(&max) {
             return Err("InvalidParameterValue");
         }
         let mut all = self.all.lock().unwrap();
         let attributes = all.get(name).ok_or("QueueDoesNotExist")?.attributes.clone();
-        let number = |k: &str| {
-            attributes
-                .get(k)
-                .and_then(|x| x.as_str())
-                .and_then(|s| s.parse::<i64>().ok())
-        };
-        let visibility = v["VisibilityTimeout"]
-            .as_i64()
-            .or(number("VisibilityTimeout"))
-            .unwrap_or(30);
-        let deadline = now_ms()
-            + 1000
-                * v["WaitTimeSeconds"]
-                    .as_i64()
-                    .or(number("ReceiveMessageWaitTimeSeconds"))
-                    .unwrap_or(0);
+        let number = |k: &str| attributes.get(k).and_then(|x| x.as_str()).and_then(|s| s.parse::<i64>().ok());
+        let visibility = v["VisibilityTimeout"].as_i64().or(number("VisibilityTimeout")).unwrap_or(30);
+        let deadline =
+            now_ms() + 1000 * v["WaitTimeSeconds"].as_i64().or(number("ReceiveMessageWaitTimeSeconds")).unwrap_or(0);
         let redrive: Option<(String, u64)> = attributes
             .get("RedrivePolicy")
             .and_then(|p| serde_json::from_str::<Value>(p.as_str()?).ok())
             .and_then(|p| {
-                let n = p["maxReceiveCount"]
-                    .as_u64()
-                    .or_else(|| p["maxReceiveCount"].as_str()?.parse().ok())?;
-                Some((
-                    p["deadLetterTargetArn"]
-                        .as_str()?
-                        .rsplit(':')
-                        .next()?
-                        .to_string(),
-                    n,
-                ))
+                let n = p["maxReceiveCount"].as_u64().or_else(|| p["maxReceiveCount"].as_str()?.parse().ok())?;
+                Some((p["deadLetterTargetArn"].as_str()?.rsplit(':').next()?.to_string(), n))
             });
         loop {
             let now = now_ms();
@@ -307,10 +238,7 @@ impl Queues {
                 let Some(&(_, n)) = q.ready.range(..=(now, u64::MAX)).next() else {
                     break;
                 };
-                if redrive
-                    .as_ref()
-                    .is_some_and(|(_, limit)| q.messages[&n].received >= *limit)
-                {
+                if redrive.as_ref().is_some_and(|(_, limit)| q.messages[&n].received >= *limit) {
                     let m = q.messages.remove(&n).unwrap();
                     q.ready.remove(&(m.visible_at, n));
                     dead.push(m);
@@ -332,29 +260,15 @@ impl Queues {
                     let n = d.next;
                     d.next += 1;
                     d.ready.insert((now, n));
-                    d.messages.insert(
-                        n,
-                        Message {
-                            visible_at: now,
-                            ..m
-                        },
-                    );
+                    d.messages.insert(n, Message { visible_at: now, ..m });
                 }
             }
             let left = deadline - now;
             if !out.is_empty() || left <= 0 {
-                return Ok(if out.is_empty() {
-                    json!({})
-                } else {
-                    json!({"Messages": out})
-                });
+                return Ok(if out.is_empty() { json!({}) } else { json!({"Messages": out}) });
             }
             // Wake for arrivals, and often enough to see a message become visible again.
-            all = self
-                .arrived
-                .wait_timeout(all, Duration::from_millis(left.clamp(1, 100) as u64))
-                .unwrap()
-                .0;
+            all = self.arrived.wait_timeout(all, Duration::from_millis(left.clamp(1, 100) as u64)).unwrap().0;
         }
     }
 }
