@@ -209,8 +209,8 @@ impl Bench<'_> {
                                 return self.bulker.add(&document, of.part, of.source);
                             }
                             (Some(Fate::Dropped(rule)), _) | (None, Some(rule)) => drops.add(rule),
-                            // The mapper leaves out only what a rule does not want.
-                            (None, None) => {}
+                            // The mapper leaves out only what a rule does not want; anything else must not be lost.
+                            (None, None) => return ControlFlow::Break(ObjectFault::Bug),
                         }
                         false
                     }
