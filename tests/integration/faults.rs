@@ -138,8 +138,8 @@ async fn a_search_server_that_is_away_for_a_while_gets_everything() {
     until_async("some of it is indexed", async || (stream.count().await >= 400).then_some(())).await;
     drop(search);
     assert!(bucket.depth().await != (0, 0), "away too late to show anything");
-    // The outage lasts for three visibility timeouts: without extension every message would come back.
-    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+    // The outage lasts for seven visibility timeouts: without extension every message would come back.
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
     assert!(running.ended().is_none(), "{}", running.said());
     let back = Server::start(&["search", engine, "--keep-data", data, "--port", &port]).unwrap();
     until_async("the queue is empty", async || (bucket.depth().await == (0, 0)).then_some(())).await;
