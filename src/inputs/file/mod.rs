@@ -9,7 +9,7 @@ mod registry;
 mod run;
 mod walk;
 
-pub use walk::looks_like_trail;
+pub use walk::{is_digest, looks_like_trail};
 
 use super::reader::{Chunks, Object, ReadFault};
 use super::selection::Selection;

@@ -137,7 +137,8 @@ impl Walk {
     }
 }
 
-fn is_digest(path: &str) -> bool {
+/// Whether folder or name say that the file is a digest, which is one record as a whole.
+pub fn is_digest(path: &str) -> bool {
     path.contains("/CloudTrail-Digest/") || path.contains("_CloudTrail-Digest_")
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cli::Failure;
 use crate::ecs::Origin;
-use crate::inputs::file::looks_like_trail;
+use crate::inputs::file::{is_digest, looks_like_trail};
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
 use crate::record::split::{Piece, SplitFault, Splitter};
 use anyhow::Context as _;
@@ -90,7 +90,7 @@ pub enum Step {
 impl Records {
     pub fn open(path: &Path) -> Result<Records, Failure> {
         let name = path.display().to_string();
-        let digest = name.contains("/CloudTrail-Digest/") || name.contains("_CloudTrail-Digest_");
+        let digest = is_digest(&name);
         Ok(Records {
             name,
             reader: open(path)?,
