@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct MappingConfig {
+    #[serde(rename = "where")]
+    place: Place,
     tags: Vec<String>,
     preserve_original_event: bool,
     actor_target_mapping: bool,
@@ -20,6 +22,7 @@ impl Default for MappingConfig {
     fn default() -> MappingConfig {
         let tags = vec!["forwarded".to_owned(), "aws-cloudtrail".to_owned()];
         MappingConfig {
+            place: Place::default(),
             tags,
             preserve_original_event: false,
             actor_target_mapping: false,
@@ -48,8 +51,22 @@ impl MappingConfig {
             },
             repair: true,
             places: None,
+            mapped_by: match self.place {
+                Place::Client => ecs::MappedBy::Client,
+                Place::Pipeline => ecs::MappedBy::Pipeline,
+            },
+            read_at: None,
         }
     }
+}
+
+/// `mapping.where`: where records become documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Place {
+    #[default]
+    Client,
+    Pipeline,
 }
 
 /// `mapping.compat`: whose documents ours are like.
@@ -109,6 +126,8 @@ mod tests {
         assert_eq!(plain.compat, ecs::Compat::default());
         assert!(!plain.compat.complete_entity_groups && !plain.compat.session_user_name);
         assert_eq!((plain.namespace.as_str(), plain.repair), ("prod", true));
+        assert_eq!(plain.mapped_by, ecs::MappedBy::Client);
+        assert_eq!(settings(json!({"where": "pipeline"})).mapped_by, ecs::MappedBy::Pipeline);
         let one = settings(json!({"complete_entity_groups": true}));
         assert!(one.compat.complete_entity_groups && !one.compat.session_user_name);
         let other = settings(json!({"session_user_name": true}));
@@ -117,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_refused() {
-        for config in [json!({"compat": "elastic-7"}), json!({"retain": "some"}), json!({"other": true})] {
+        for config in [json!({"compat": "elastic-7"}), json!({"where": "server"}), json!({"retain": "some"}), json!({"other": true})] {
             assert!(serde_json::from_value::<MappingConfig>(config).is_err());
         }
     }

@@ -123,6 +123,12 @@ pub struct MapArgs {
     /// Forms of the request and response payloads that are kept: all, flattened, keyword, minimal, none
     #[arg(long, value_name = "MODE")]
     pub retain: Option<String>,
+    /// MaxMind file of cities, for source.geo.*
+    #[arg(long, value_name = "FILE")]
+    pub city_database: Option<PathBuf>,
+    /// MaxMind file of networks, for source.as.*
+    #[arg(long, value_name = "FILE")]
+    pub asn_database: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use super::fit;
 use super::map::stages;
 use super::origin::{Position, Rendered};
 use super::places::Lookup;
-use super::settings::{Choices, Constants, Settings};
+use super::settings::{Choices, Constants, MappedBy, Settings};
 use super::source::{self as s, Found, Record};
 use super::stage::faults;
 use super::stage::user_agent::Agents;
@@ -69,7 +69,7 @@ impl Mapper {
     ///
     /// Faults in a record that is JSON (ECS mapping 12) become documents whose `event.kind` is `pipeline_error`; two
     /// members of one name are such a fault, too. Invalid UTF-8 is replaced, see [`Mapped::repaired`]. Errors: text
-    /// that is not JSON, which the caller parks, or ships by [`Mapper::fault_document`].
+    /// that is not JSON, which the caller parks, or ships by [`Mapper::fault_document`]; none where a pipeline maps.
     pub fn map(&mut self, text: &[u8], at: Position<'_>, now: Timestamp) -> Result<Mapped<'_>, Broken> {
         self.prepare(text, at, now, &mut |_| false)?;
         Ok(Mapped { mapper: self })
@@ -104,6 +104,10 @@ impl Mapper {
             self.repaired = true;
             parsed = self.tape.parse(repair_utf8(text).as_bytes(), Blanks::Dropped).map(|_| ());
         }
+        let choices = self.choices.with(at.tags);
+        if choices.mapped_by == MappedBy::Pipeline {
+            return Ok(self.forward(text, &at, now, unwanted));
+        }
         match parsed {
             // Elasticsearch takes nothing, and a comment alone, for a record without members (ECS mapping 12, 16).
             Ok(()) | Err(Error { kind: ErrorKind::Empty, .. }) => {}
@@ -116,7 +120,6 @@ impl Mapper {
         if self.tape.root().is_some_and(|root| root.is_object() && unwanted(root)) {
             return Ok(Ready::Unwanted);
         }
-        let choices = self.choices.with(at.tags);
         self.begin(&at, now);
         let record = Record::find(&self.tape, &mut self.found);
         self.time = match record.root().map(|root| root.kind()) {
@@ -138,6 +141,26 @@ impl Mapper {
         id::write(&mut self.id, record, &at, self.time);
         self.finish(&at);
         Ok(Ready::Yes)
+    }
+
+    /// Leaves the mapping to the index's pipeline. Text that is no JSON goes as well, for the pipeline to say so.
+    fn forward(
+        &mut self,
+        text: &[u8],
+        at: &Position<'_>,
+        now: Timestamp,
+        unwanted: &mut dyn FnMut(Value<'_>) -> bool,
+    ) -> Ready {
+        if self.tape.root().is_some_and(|root| root.is_object() && unwanted(root)) {
+            return Ready::Unwanted;
+        }
+        self.agents_part(at);
+        self.read_at(f::TIMESTAMP, now);
+        self.doc.text(f::MESSAGE, &repair_utf8(text));
+        let record = Record::find(&self.tape, &mut self.found);
+        self.time = record.text(s::EVENT_TIME).and_then(Timestamp::parse);
+        id::write(&mut self.id, record, at, self.time);
+        Ready::Yes
     }
 
     /// The document for text that is no record (ECS mapping 12): the text, when it was read, and what is wrong with it.
@@ -163,8 +186,24 @@ impl Mapper {
         }
     }
 
-    /// What the agent sends, and what is the same in every document.
+    /// What a document has before the stages.
     fn begin(&mut self, at: &Position<'_>, now: Timestamp) {
+        self.agents_part(at);
+        self.read_at(f::EVENT_CREATED, now);
+        self.doc.same(f::EVENT_INGESTED, f::EVENT_CREATED);
+        // Until a stage finds a better one.
+        self.doc.same(f::TIMESTAMP, f::EVENT_CREATED);
+    }
+
+    fn read_at(&mut self, field: FieldId, now: Timestamp) {
+        match &self.constants.read_at {
+            None => self.doc.own_time(field, now),
+            Some(time) => self.doc.make(field, |out| out.extend_from_slice(time.as_bytes())),
+        }
+    }
+
+    /// What the integration's agent sends besides record and time (ECS mapping 1), and what is the same in every document.
+    fn agents_part(&mut self, at: &Position<'_>) {
         self.doc.clear();
         self.origin.follow(at.origin);
         self.origin.describe(at, &mut self.doc);
@@ -174,10 +213,6 @@ impl Mapper {
         if let Some(tags) = at.tags.filter(|tags| !tags.list.is_empty()) {
             self.doc.make(f::TAGS, |out| out.extend_from_slice(tags.list.as_bytes()));
         }
-        self.doc.own_time(f::EVENT_CREATED, now);
-        self.doc.same(f::EVENT_INGESTED, f::EVENT_CREATED);
-        // Until a stage finds a better one.
-        self.doc.same(f::TIMESTAMP, f::EVENT_CREATED);
     }
 
     fn finish(&mut self, at: &Position<'_>) {
@@ -436,6 +471,52 @@ mod tests {
             assert_eq!(doc["agent"], json!({"id": "a", "name": "n", "type": "trailship"}));
             assert_eq!(doc["data_stream"]["namespace"], "prod");
         }
+    }
+
+    #[test]
+    fn a_pipeline_gets_what_the_agent_would_send() {
+        let origin = Origin {
+            input_type: "aws-s3",
+            bucket_name: Some("trail".to_string()),
+            object_key: Some("AWSLogs/x.json.gz".to_string()),
+            region: Some("eu-west-1".to_string()),
+            ..Origin::default()
+        };
+        let by_pipeline = Settings { mapped_by: MappedBy::Pipeline, repair: true, ..Settings::default() };
+        let (at, now) = (Position::new(&origin, 17), Timestamp::from_unix_nanos(NOW));
+        let record = r#"{"eventID":"e","eventTime":"2026-11-02T01:06:28Z","recipientAccountId":"1","requestParameters":{"a":"-"}}"#;
+        let mut mapper = Mapper::new(Arc::new(by_pipeline.clone()));
+        let expected = |message: &str| {
+            json!({
+                "@timestamp": "2026-11-20T10:00:00.123456789Z", "message": message, "tags": ["forwarded", "aws-cloudtrail"],
+                "aws": {"s3": {"bucket": {"name": "trail"}, "object": {"key": "AWSLogs/x.json.gz"}}}, "log": {"offset": 17},
+                "cloud": {"provider": "aws", "region": "eu-west-1"}, "input": {"type": "aws-s3"},
+                "event": {"module": "aws", "dataset": "aws.cloudtrail"},
+                "data_stream": {"type": "logs", "dataset": "aws.cloudtrail", "namespace": "default"},
+            })
+        };
+        // What is no JSON goes as well, and two members of one name are the pipeline's to judge.
+        for text in [record, "{\"a\":", r#"{"a":1,"a":2}"#, "[7]"] {
+            let mut out = Vec::new();
+            mapper.map(text.as_bytes(), at, now).unwrap().write(&mut out);
+            assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected(text));
+        }
+        let id = mapper.map(record.as_bytes(), at, now).unwrap().id().to_string();
+        let mut client = Mapper::new(Arc::new(Settings::default()));
+        assert_eq!(client.map(record.as_bytes(), at, now).unwrap().id(), id);
+        assert!(mapper.map_unless(record.as_bytes(), at, now, &mut |_| true).unwrap().is_none());
+        let retain = crate::ecs::Retain::parse("flattened").unwrap();
+        let mut mapper = Mapper::new(Arc::new(Settings { retain, ..by_pipeline }));
+        let mut out = Vec::new();
+        mapper.map(record.as_bytes(), at, now).unwrap().write(&mut out);
+        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap()["_conf"], json!({"retain": "flattened"}));
+    }
+
+    #[test]
+    fn the_time_of_reading_may_be_given_as_a_text() {
+        let doc = map(Settings { read_at: Some("2026-11-20T10:00:00Z".to_string()), ..Settings::default() }, b"{}");
+        assert_eq!(doc["@timestamp"], "2026-11-20T10:00:00Z");
+        assert_eq!((&doc["event"]["created"], &doc["event"]["ingested"]), (&doc["@timestamp"], &doc["@timestamp"]));
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub use field::{Field, FieldId, Kind, Rule};
 pub use mapper::{Broken, Mapped, Mapper};
 pub use origin::{Origin, Position};
 pub use places::{Place, Places};
-pub use settings::{Agent, Compat, ENTITIES_TAG, Flattened, InputTags, PRESERVE_TAG, REPAIRED_TAG, Retain, Settings};
+pub use settings::{
+    Agent, Compat, ENTITIES_TAG, Flattened, InputTags, MappedBy, PRESERVE_TAG, REPAIRED_TAG, Retain, Settings,
+};
 pub use source::members as record_members;
 pub use stage::user_agent::preload as preload_user_agents;
 pub use time::Timestamp;

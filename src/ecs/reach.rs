@@ -4,7 +4,7 @@
 use super::field::Rule;
 use super::stage::tests::{NOW, document};
 use super::table::FIELDS;
-use super::{Agent, ENTITIES_TAG, Field, Kind, Mapper, Origin, Position, Settings, Timestamp};
+use super::{Agent, ENTITIES_TAG, Field, Kind, MappedBy, Mapper, Origin, Position, Retain, Settings, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -96,15 +96,19 @@ fn a_moved_field_is_what_its_source_holds() {
 
 #[test]
 fn every_field_is_made_by_some_record_or_says_that_it_is_not() {
-    let mut mapper = Mapper::new(Arc::new(settings()));
+    let retain = Retain::parse("minimal").unwrap();
+    let by_pipeline = Settings { mapped_by: MappedBy::Pipeline, retain, ..settings() };
     let now = Timestamp::from_unix_nanos(NOW);
     let mut made = BTreeSet::new();
-    for record in records() {
-        for origin in [bucket(), log_group()] {
-            let at = Position { log_stream: Some("stream"), ingestion_time: Some(now), ..Position::new(&origin, 7) };
-            let mut out = Vec::new();
-            mapper.map(record.to_string().as_bytes(), at, now).unwrap().write(&mut out);
-            made.extend(names(&serde_json::from_slice(&out).unwrap()));
+    for mut mapper in [settings(), by_pipeline].map(|settings| Mapper::new(Arc::new(settings))) {
+        for record in records() {
+            for origin in [bucket(), log_group()] {
+                let at =
+                    Position { log_stream: Some("stream"), ingestion_time: Some(now), ..Position::new(&origin, 7) };
+                let mut out = Vec::new();
+                mapper.map(record.to_string().as_bytes(), at, now).unwrap().write(&mut out);
+                made.extend(names(&serde_json::from_slice(&out).unwrap()));
+            }
         }
     }
     let (mut missing, mut unexpected) = (Vec::new(), Vec::new());

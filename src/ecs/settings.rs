@@ -32,6 +32,20 @@ pub struct Settings {
     pub repair: bool,
     /// Where addresses are looked up; their fields are left out without it.
     pub places: Option<Arc<dyn Places>>,
+    pub mapped_by: MappedBy,
+    /// The time of reading as documents say it, instead of what the mapper is told.
+    pub read_at: Option<String>,
+}
+
+/// Who makes the document out of a record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MappedBy {
+    /// This program.
+    #[default]
+    Client,
+    /// An ingest pipeline of the index: the record goes out as the integration's agent sends it, its text in `message`
+    /// (ECS mapping 1).
+    Pipeline,
 }
 
 impl Default for Settings {
@@ -46,6 +60,8 @@ impl Default for Settings {
             compat: Compat::default(),
             repair: false,
             places: None,
+            mapped_by: MappedBy::default(),
+            read_at: None,
         }
     }
 }
@@ -148,6 +164,17 @@ impl Retain {
         };
         Some(Retain { texts, flattened })
     }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match (self.texts, self.flattened) {
+            (true, Flattened::All) => "all",
+            (true, Flattened::Minimal) => "minimal",
+            (true, Flattened::None) => "keyword",
+            (false, Flattened::None) => "none",
+            (false, _) => "flattened",
+        }
+    }
 }
 
 /// Who ships: the `agent.*` fields. Empty ones are left out.
@@ -180,6 +207,7 @@ pub(super) struct Choices {
     pub(super) retain: Retain,
     pub(super) compat: Compat,
     pub(super) repair: bool,
+    pub(super) mapped_by: MappedBy,
 }
 
 impl Choices {
@@ -190,6 +218,7 @@ impl Choices {
             retain: settings.retain,
             compat: settings.compat,
             repair: settings.repair,
+            mapped_by: settings.mapped_by,
         }
     }
 
@@ -209,6 +238,8 @@ pub(super) struct Constants {
     pub(super) fault_tags: String,
     /// `tags` of a document that was repaired; with faults or without.
     pub(super) repair_tags: String,
+    /// The time of reading where it is given, as JSON.
+    pub(super) read_at: Option<String>,
 }
 
 impl Constants {
@@ -234,6 +265,9 @@ impl Constants {
         if !tags.is_empty() {
             texts.push((f::TAGS, json_list(&tags)));
         }
+        if settings.mapped_by == MappedBy::Pipeline && settings.retain != Retain::default() {
+            texts.push((f::CONF_RETAIN, json_string(settings.retain.word())));
+        }
         if !tags.contains(&PRESERVE_TAG) {
             tags.push(PRESERVE_TAG);
         }
@@ -241,7 +275,8 @@ impl Constants {
         if !tags.contains(&REPAIRED_TAG) {
             tags.push(REPAIRED_TAG);
         }
-        Constants { texts, fault_tags, repair_tags: json_list(&tags) }
+        let read_at = settings.read_at.as_deref().map(json_string);
+        Constants { texts, fault_tags, repair_tags: json_list(&tags), read_at }
     }
 
     /// The fields that there are.
@@ -286,7 +321,9 @@ mod tests {
             ("minimal", true, Flattened::Minimal),
             ("none", false, Flattened::None),
         ] {
-            assert_eq!(Retain::parse(text), Some(Retain { texts, flattened }), "{text:?}");
+            let retain = Retain { texts, flattened };
+            assert_eq!(Retain::parse(text), Some(retain), "{text:?}");
+            assert_eq!(Retain::parse(retain.word()), Some(retain), "{text:?}");
         }
         assert_eq!(Retain::parse("everything"), None);
         assert_eq!(Some(Retain::default()), Retain::parse("all"));

@@ -22,6 +22,7 @@ macro_rules! table {
 
 table! {
     TIMESTAMP = made(Date, "@timestamp", "eventTime, digestEndTime, timeWindow.windowEnd", "4, 11", "When the event happened; for a record without a time, when it was read.");
+    CONF_RETAIN = settings(Keyword, "_conf.retain", "mapping.retain", "For the pipeline that maps: forms of the payloads to be kept; only with `mapping.where: pipeline`, which takes it away.");
     ACTOR_ENTITY_ID = made(Keyword, "actor.entity.id", "userIdentity", "10", "Who acted; only with tag `actor_target_mapping`. The fields `user`, `service`, `host` and `entity` say it by kind.").since("2.44.0");
     AGENT_EPHEMERAL_ID = settings(Keyword, "agent.ephemeral_id", "the running process", "Identifier of the shipper's run.");
     AGENT_ID = settings(Keyword, "agent.id", "the installation", "Identifier of the shipper's installation.");
@@ -139,6 +140,7 @@ table! {
     INPUT_TYPE = input(Keyword, "input.type", "kind of the input", "Input that read the record.");
     LOG_FILE_PATH = input(Keyword, "log.file.path", "object or file", "Address of the object or file in which the record was found.");
     LOG_OFFSET = input(Long, "log.offset", "position", "First byte of the record in the object's inflated text.");
+    MESSAGE = input(MatchOnlyText, "message", "the record's text", "Text of the record; only with `mapping.where: pipeline`, which makes it `event.original`.");
 
     RELATED_ENTITY = made(Keyword, "related.entity", "userIdentity, requestParameters, responseElements, resources", "10", "Everything that took part; only with tag `actor_target_mapping`.").since("2.26.0");
     RELATED_HASH = made(Keyword, "related.hash", "previousDigestHashValue", "11", "Hash of the digest file before this one.");

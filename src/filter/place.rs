@@ -154,6 +154,21 @@ pub(super) fn settable(parts: &[String], shape: Shape) -> Result<(), Malformed> 
     Ok(())
 }
 
+/// What lies at a path, as far as the declared types say it.
+pub(super) fn shape(parts: &[String]) -> Shape {
+    let name = parts.join(".");
+    for field in FieldId::all() {
+        let declared = field.field().name;
+        if declared == name {
+            return if holds_objects(field) { Shape::Object } else { Shape::Single };
+        }
+        if is_below(declared, &name) {
+            return Shape::Object;
+        }
+    }
+    Shape::Unknown
+}
+
 /// Tries every single value that a path leads to, through lists too, until one passes.
 pub(super) fn reach(value: Value<'_>, parts: &[String], test: &mut dyn FnMut(Value<'_>) -> bool) -> bool {
     if value.is_list() {
@@ -235,6 +250,20 @@ mod tests {
         assert_eq!(field_path("document.resources").unwrap(), ["resources"]);
         for name in ["eventName", "userIdentity.arn", "record.x"] {
             assert!(field_path(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn declared_types_say_what_lies_at_a_path() {
+        for (name, expected) in [
+            ("event.action", Shape::Single),
+            ("source", Shape::Object),
+            ("aws.cloudtrail.resources", Shape::Object),
+            ("aws.cloudtrail.flattened.request_parameters", Shape::Object),
+            ("aws.cloudtrail.flattened.request_parameters.x", Shape::Unknown),
+            ("fields.team", Shape::Unknown),
+        ] {
+            assert_eq!(shape(&parts(name).unwrap()), expected, "{name}");
         }
     }
 

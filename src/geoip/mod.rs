@@ -6,7 +6,7 @@
 mod config;
 mod database;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use config::GeoipConfig;
 pub use database::DatabaseError;

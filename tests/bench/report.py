@@ -27,8 +27,9 @@ EMPTY_RECEIVE = "ReceiveMessage, empty"
 
 def stages(lines):
     """Figures by stage from the lines of the stages program: per stage median, and ratios to the reference around it."""
-    runs, pending, reference = {}, None, None
+    runs, pending, reference, allocations = {}, None, None, {}
     for line in lines:
+        allocations[line["stage"]] = line["allocations"] / line["records"]
         per_record = line["cpu_ns"] / line["records"]
         if line["stage"] != "reference":
             pending = (line["stage"], per_record, reference)
@@ -39,7 +40,7 @@ def stages(lines):
             stage, ns, before = pending
             runs.setdefault(stage, []).append((ns, ns / ((before + reference) / 2)))
             pending = None
-    return {stage: figure(values) for stage, values in runs.items()}
+    return {stage: {**figure(values), "allocations": allocations[stage]} for stage, values in runs.items()}
 
 
 def whole_way(name, corpus, runs):
@@ -115,13 +116,13 @@ def machine_text(machine):
 
 
 def stages_text(figures):
-    rows = [("stage, up to and including", "ns/record", "records/CPU-s", "to reference", "quartiles", "ceiling ns", "to its ref.", "best ns")]
+    rows = [("stage, up to and including", "ns/record", "records/CPU-s", "to reference", "quartiles", "allocations/record", "ceiling ns", "to its ref.", "best ns")]
     for stage, it in figures.items():
         ceiling = CEILINGS.get(stage.split(",")[0], (None, None, None, None))
         if stage == "reference":
             ceiling = (None, REFERENCE_NS, None, None)
         ratio = f"{ceiling[1] / REFERENCE_NS:.2f}" if ceiling[1] else ""
-        rows.append((stage, *speed(it), number(ceiling[1]), ratio, number(ceiling[3])))
+        rows.append((stage, *speed(it), f"{it['allocations']:.3f}", number(ceiling[1]), ratio, number(ceiling[3])))
     slower = figures["reference"]["ns"] / REFERENCE_NS
     notes = ["Ceilings:"]
     notes += [f"  {stage}: {means}{f'; best: {best}' if best else ''}" for stage, (means, _, best, _) in CEILINGS.items()]

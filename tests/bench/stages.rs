@@ -1,8 +1,8 @@
 //! CPU time of the steps from stored objects to bulk bodies, on one thread: `stages FOLDER ROUNDS [STEP]`.
 //!
 //! Each step includes those before it. Between any two of them, and at both ends, runs the reference: a fixed piece of
-//! work, so that a busy machine shows. Prints a JSON line for each run: step, records, nanoseconds of CPU. The first
-//! round is not printed. `tests/bench/run.py` makes figures of the lines.
+//! work, so that a busy machine shows. Prints a JSON line for each run: step, records, nanoseconds of CPU, allocations. The
+//! first round is not printed. `tests/bench/run.py` makes figures of the lines.
 
 #![expect(clippy::print_stdout, reason = "the lines are the result")]
 
@@ -158,14 +158,19 @@ impl Corpus {
 
     /// Runs the step; prints what it took, except in the first round, which only warms up.
     fn time(&self, name: &str, round: u32, step: &mut Step<'_>) -> Outcome {
-        let before = cpu_ns();
-        step()?;
-        let spent = cpu_ns() - before;
+        let (mut outcome, mut spent) = (Ok(()), 0);
+        let allocated = allocation_counter::measure(|| {
+            let before = cpu_ns();
+            outcome = step();
+            spent = cpu_ns() - before;
+        });
         if round > 0 {
-            let records = self.records.len();
-            println!(r#"{{"stage":"{name}","round":{round},"records":{records},"cpu_ns":{spent}}}"#);
+            let (records, count) = (self.records.len(), allocated.count_total);
+            println!(
+                r#"{{"stage":"{name}","round":{round},"records":{records},"cpu_ns":{spent},"allocations":{count}}}"#
+            );
         }
-        Ok(())
+        outcome
     }
 }
 

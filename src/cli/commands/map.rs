@@ -5,7 +5,8 @@ mod read;
 
 use crate::cli::Failure;
 use crate::cli::args::MapArgs;
-use crate::ecs::{Broken, Mapper, Origin, Position, Retain, Settings, Timestamp};
+use crate::ecs::{Broken, Mapper, Origin, Places, Position, Retain, Settings, Timestamp};
+use crate::geoip::{Databases, GeoipConfig};
 use crate::record::json::{Error, ErrorKind};
 use crate::record::split::Piece;
 use anyhow::Context as _;
@@ -21,7 +22,8 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
         None => Timestamp::now(),
     };
     // What goes to an index is as `run` would send it; anything else shows what the mapping makes.
-    let mut settings = Settings { repair: args.bulk, ..Settings::default() };
+    let mut settings =
+        Settings { repair: args.bulk, read_at: args.now.clone(), places: places(args)?, ..Settings::default() };
     if !args.tags.is_empty() {
         settings.set_tags(args.tags.clone());
     }
@@ -56,6 +58,14 @@ pub fn map(args: &MapArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result
         return Err(Failure::work(format!("{broken} records or files could not be mapped")));
     }
     Ok(())
+}
+
+/// Where addresses are looked up; nowhere without a file.
+fn places(args: &MapArgs) -> Result<Option<Arc<dyn Places>>, Failure> {
+    let MapArgs { city_database, asn_database, .. } = args;
+    let config = GeoipConfig { city_database: city_database.clone(), asn_database: asn_database.clone() };
+    let databases = Databases::open(&config).map_err(|(_, error)| Failure::usage(error.to_string()))?;
+    Ok(databases.map(|databases| Arc::new(databases) as Arc<dyn Places>))
 }
 
 /// One document for every line, whatever it holds.
@@ -146,6 +156,8 @@ mod tests {
             tags: Vec::new(),
             retain: None,
             explain: None,
+            city_database: None,
+            asn_database: None,
         }
     }
 
@@ -201,6 +213,21 @@ mod tests {
         let (_, documents, notes) = mapped(empty.path(), false);
         assert!(documents.is_empty());
         assert!(notes.ends_with("holds no file that looks like one of a trail\n"), "{notes}");
+    }
+
+    #[test]
+    fn places_come_from_the_files_that_are_named() {
+        let asn = serde_json::json!({"autonomous_system_number": 64496, "autonomous_system_organization": "Example"});
+        let database = file(&crate::geoip::testing::file("GeoLite2-ASN", &[("192.0.2.0/24", asn)]));
+        let line = file(br#"{"sourceIPAddress":"192.0.2.1"}"#);
+        let mut out = Vec::new();
+        let args = MapArgs { asn_database: Some(database.path().to_owned()), ..arguments(line.path(), true) };
+        assert!(map(&args, &mut out, &mut Vec::new()).is_ok());
+        let document: Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(document["source"]["as"], serde_json::json!({"number": 64496, "organization": {"name": "Example"}}));
+        let args = MapArgs { city_database: Some(database.path().to_owned()), ..arguments(line.path(), true) };
+        let Err(Failure::Usage(text)) = map(&args, &mut Vec::new(), &mut Vec::new()) else { panic!() };
+        assert!(text.ends_with("is of the type `GeoLite2-ASN`, not `City`"), "{text}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Reads, Settings};
 use crate::config::{Malformed, Pattern, Written};
 use crate::filter::change::{Change, Limit, Selector, Tolerance};
-use crate::filter::place::{Shape, field_path, settable};
+use crate::filter::place::{Shape, field_path, settable, shape};
 use crate::filter::rules::{Action, Rule};
 use std::sync::Arc;
 
@@ -191,8 +191,11 @@ impl Reads {
             let Some(ends) = self.settings(item, &path, &["from", "to"]) else { continue };
             let ends = Named { settings: &ends, path: &path };
             let from = self.needed(&ends, "from").and_then(|(path, from)| self.changeable(from, path));
-            let to = self.needed(&ends, "to").and_then(|(path, to)| self.changeable(to, path));
-            pairs.extend(from.zip(to));
+            let to = self.needed(&ends, "to").and_then(|(path, to)| Some((path, self.changeable(to, path)?)));
+            let Some((from, (path, to))) = from.zip(to) else { continue };
+            if self.take(path, settable(&to, shape(&from))).is_some() {
+                pairs.push((from, to));
+            }
         }
         Some(Change::Rename { pairs, tolerance: self.tolerance(settings) })
     }

@@ -143,6 +143,10 @@ fn each_fault_has_its_place_and_advice() {
             "2:35: processors[0].rename.fields[0].to: `user.name` holds single values (keyword), so nothing can be below it | choose another name",
         ),
         (
+            "- rename: {fields: [{from: aws.cloudtrail.resources, to: event.reason}, {from: source, to: event.action}]}",
+            "2:92: processors[0].rename.fields[1].to: `event.action` holds single values (keyword), not further fields | choose another name",
+        ),
+        (
             "- truncate_fields: {fields: [a]}",
             "2:20: processors[0].truncate_fields: `max_bytes` or `max_characters` must be set | write the longest text to leave",
         ),
