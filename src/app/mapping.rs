@@ -136,7 +136,12 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_refused() {
-        for config in [json!({"compat": "elastic-7"}), json!({"where": "server"}), json!({"retain": "some"}), json!({"other": true})] {
+        for config in [
+            json!({"compat": "elastic-7"}),
+            json!({"where": "server"}),
+            json!({"retain": "some"}),
+            json!({"other": true}),
+        ] {
             assert!(serde_json::from_value::<MappingConfig>(config).is_err());
         }
     }

@@ -163,3 +163,50 @@ async fn reading_without_consuming_leaves_the_queue_as_it_is() {
         .sum();
     assert_eq!(shipped, 4);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_of_the_index_may_map() {
+    let aws = have!(Server::aws());
+    let mut ran = 0;
+    for engine in engines() {
+        let search = have!(Server::search(&engine));
+        let stream = Stream::new(&search.url, "pipeline");
+        let pipeline = json!({"processors": [
+            {"rename": {"field": "message", "target_field": "event.original"}},
+            {"json": {"field": "event.original", "target_field": "record"}},
+            {"rename": {"field": "record.eventID", "target_field": "event.id"}},
+            {"rename": {"field": "_conf.retain", "target_field": "labels.retain"}},
+            {"remove": {"field": ["record", "_conf"]}},
+        ]});
+        let path = format!("_ingest/pipeline/{}", stream.namespace);
+        // The Elasticsearch of these tests has no processors.
+        if stream.call(reqwest::Method::PUT, &path, Some(pipeline)).await.0 != 200 {
+            continue;
+        }
+        ran += 1;
+        let bucket = Trail::new(&aws, true).await;
+        let records = trail::records("piped", 40);
+        bucket.put(&trail::key("CloudTrail", "piped"), trail::object(&records)).await;
+        let output = Program::elasticsearch(&search.url, &stream.namespace, &format!("pipeline: {}", stream.namespace));
+        let program = Program::new(&bucket.input(""), &output, "mapping: {where: pipeline, retain: keyword}");
+        program.setup();
+        let summary = program.once();
+        assert_eq!(
+            (summary["indexed"].as_u64(), summary["parked"].as_u64()),
+            (Some(40), Some(0)),
+            "{engine}: {summary}"
+        );
+        assert_eq!(stream.event_ids().await, trail::ids(&records), "{engine}");
+        for (_, source) in stream.documents().await {
+            let original: serde_json::Value =
+                serde_json::from_str(source["event"]["original"].as_str().unwrap()).unwrap();
+            assert_eq!(original["eventID"], source["event"]["id"]);
+            assert_eq!(source["labels"]["retain"], "keyword");
+            assert_eq!(source["input"]["type"], "aws-s3");
+            assert!(source["message"].is_null() && source["event"]["action"].is_null());
+        }
+    }
+    if ran == 0 {
+        crate::support::servers::skipped("no engine of this run has ingest processors");
+    }
+}
