@@ -16,4 +16,5 @@ pub mod pipeline;
 pub mod record;
 pub mod setup;
 pub mod state;
+pub mod status;
 pub mod telemetry;

@@ -3,19 +3,19 @@
 //! Start goes downstream to upstream, the end goes the other way by channels closing: inputs return, the mill flushes
 //! and ends, the senders run out of bulks. After `shutdown_timeout` what is left is dropped, which gives it back.
 
+use super::figures::Figures;
 use super::identity::{Identity, IdentityError};
 use super::settings::Settings;
-use crate::ack::{Counters, Counts};
+use crate::ack::Counters;
 use crate::ecs;
-use crate::filter::{Rule, Rules};
+use crate::filter::Rules;
 use crate::inputs::kinds::Configured;
 use crate::inputs::{Context, InputError, Progress};
 use crate::output::kinds::{self, OutputError};
 use crate::output::parking::Parking;
 use crate::output::{Bulk, Output};
 use crate::pipeline::{Mill, MillSettings};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use crate::status::{self, Endpoint, Health, Subject, Summary};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -37,6 +37,10 @@ pub enum RunError {
     Parking(String),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(
+        "cannot listen on `{address}`: {reason}; change `http.host` or `http.port`, or set `http.enabled` to `false`"
+    )]
+    Http { address: String, reason: std::io::Error },
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
     /// What the run did all the same comes with the reasons.
@@ -64,47 +68,6 @@ impl Stop {
     }
 }
 
-/// What one input has done.
-#[derive(Debug, Clone, Serialize)]
-pub struct InputStatus {
-    pub id: String,
-    #[serde(flatten)]
-    pub records: Counts,
-    /// `received` less all outcomes; 0 unless the program is wrong.
-    pub unbalanced: i64,
-    pub objects: u64,
-    pub skipped: u64,
-    pub bytes: u64,
-    /// Messages or files that wait, when known.
-    pub waiting: Option<u64>,
-    pub messages_received: u64,
-    pub messages_deleted: u64,
-    pub messages_released: u64,
-    pub messages_unknown: u64,
-}
-
-/// What a run has done.
-#[derive(Debug, Clone, Serialize)]
-pub struct Summary {
-    pub inputs: Vec<InputStatus>,
-    /// Objects and records of all inputs.
-    pub objects: u64,
-    pub records: u64,
-    pub indexed: u64,
-    pub duplicate: u64,
-    pub filtered: u64,
-    pub parked: u64,
-    /// Records whose document had to be changed for the index to take it, whatever their outcome.
-    pub repaired: u64,
-    /// Parked records by reason.
-    pub parked_by_code: BTreeMap<String, u64>,
-    /// Filtered records by the `id` or the place of the rule that dropped them; rules that dropped none have 0.
-    pub filtered_by_rule: BTreeMap<String, u64>,
-    /// Documents that a processor failed on, by its `id` or place.
-    pub failed_by_rule: BTreeMap<String, u64>,
-    pub seconds: f64,
-}
-
 /// Told four times a second how far the run is.
 pub type Watch<'a> = &'a mut (dyn FnMut(&Summary) + Send);
 
@@ -123,7 +86,13 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     let parking = Arc::new(
         Parking::open(&settings.data.join("dead-letter")).map_err(|error| RunError::Parking(error.to_string()))?,
     );
-    let output = settings.output.open(kinds::Context { parking: Arc::clone(&parking), stop: stop.stop.clone() })?;
+    let health = Health::default();
+    let endpoint = listen(&settings).await?;
+    let output = settings.output.open(kinds::Context {
+        parking: Arc::clone(&parking),
+        health: health.part("output"),
+        stop: stop.stop.clone(),
+    })?;
     let (bulks, queue) = mpsc::channel(WAITING_BULKS);
     let mut senders = send(&output, queue, &stop.abort);
     let mapping = Arc::new(settings.mapping(&identity));
@@ -144,7 +113,8 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     for Configured { input, own } in settings.inputs {
         rules.extend(own.rules().iter().cloned());
         let own = Arc::new(Rules::new(&mapping, own, &settings.processors));
-        let (counters, progress) = (Arc::new(Counters::default()), Arc::new(Progress::default()));
+        let progress = Progress { health: health.part(input.id()), ..Progress::default() };
+        let (counters, progress) = (Arc::new(Counters::default()), Arc::new(progress));
         progress.waiting.store(u64::MAX, Relaxed);
         watched.push((input.id().to_owned(), Arc::clone(&counters), Arc::clone(&progress)));
         let context = Context {
@@ -161,7 +131,16 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     }
     drop(mill);
 
-    let summary = |started: Instant| summarize(&watched, &rules, &parking, started);
+    let figures = Arc::new(Figures { inputs: watched, rules, parking, started });
+    let end = CancellationToken::new();
+    let _end = end.clone().drop_guard();
+    if let Some(endpoint) = endpoint {
+        let (health, figures) = (health.clone(), Arc::clone(&figures));
+        let (id, name) = (identity.id.clone(), mapping.agent.name.clone());
+        let subject = Subject { id, name, health, figures: Box::new(move || figures.read()) };
+        tokio::spawn(status::serve(endpoint, Arc::new(subject), end));
+    }
+    health.begin();
     let mut failures = Vec::new();
     let mut ticks = tokio::time::interval(TICK);
     let mut threads = Some(threads);
@@ -187,7 +166,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
                 failures.push(InputError { input: "all".to_owned(), reason: format!("a sender was ended by a fault inside trailship: {error}") });
                 stop.stop.cancel();
             },
-            _ = ticks.tick() => watch(&summary(started)),
+            _ = ticks.tick() => watch(&figures.read()),
             () = stop.stop.cancelled(), if deadline.is_none() => deadline = Some(tokio::time::Instant::now() + settings.shutdown_timeout),
             () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } }, if !stop.abort.is_cancelled() => {
                 tracing::warn!("`shutdown_timeout` is over; what has no outcome is given back");
@@ -203,10 +182,21 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
             }
         }
     }
-    let last = summary(started);
+    let last = figures.read();
     watch(&last);
     drop(identity);
     if failures.is_empty() { Ok(last) } else { Err(RunError::Inputs { reasons: failures, summary: Box::new(last) }) }
+}
+
+/// The HTTP endpoint, where it is enabled.
+async fn listen(settings: &Settings) -> Result<Option<Endpoint>, RunError> {
+    let http = &settings.http;
+    let address = format!("{}:{}", http.host, http.port);
+    let endpoint = Endpoint::open(http).await.map_err(|reason| RunError::Http { address, reason })?;
+    if let Some(Ok(address)) = endpoint.as_ref().map(Endpoint::address) {
+        tracing::info!("figures and health are served at http://{address}/");
+    }
+    Ok(endpoint)
 }
 
 /// Starts the senders: each takes the next bulk and stays with it until every record has an outcome.
@@ -233,56 +223,4 @@ fn send(output: &Arc<dyn Output>, queue: mpsc::Receiver<Bulk>, abort: &Cancellat
         });
     }
     senders
-}
-
-fn summarize(
-    inputs: &[(String, Arc<Counters>, Arc<Progress>)],
-    rules: &[Arc<Rule>],
-    parking: &Parking,
-    started: Instant,
-) -> Summary {
-    let inputs: Vec<InputStatus> = inputs
-        .iter()
-        .map(|(id, counters, progress)| {
-            let records = counters.read();
-            let waiting = progress.waiting.load(Relaxed);
-            InputStatus {
-                id: id.clone(),
-                records,
-                unbalanced: records.unbalanced(),
-                objects: progress.objects.load(Relaxed),
-                skipped: progress.skipped.load(Relaxed),
-                bytes: progress.bytes.load(Relaxed),
-                waiting: (waiting != u64::MAX).then_some(waiting),
-                messages_received: progress.received.load(Relaxed),
-                messages_deleted: progress.deleted.load(Relaxed),
-                messages_released: progress.released.load(Relaxed),
-                messages_unknown: progress.unknown.load(Relaxed),
-            }
-        })
-        .collect();
-    let sum = |of: fn(&InputStatus) -> u64| inputs.iter().map(of).sum();
-    let (mut filtered_by_rule, mut failed_by_rule) = (BTreeMap::new(), BTreeMap::new());
-    for rule in rules {
-        if rule.drops() {
-            *filtered_by_rule.entry(rule.label().to_owned()).or_default() += rule.dropped();
-        }
-        if rule.failed() > 0 {
-            *failed_by_rule.entry(rule.label().to_owned()).or_default() += rule.failed();
-        }
-    }
-    Summary {
-        objects: sum(|input| input.objects),
-        records: sum(|input| input.records.received),
-        indexed: sum(|input| input.records.indexed),
-        duplicate: sum(|input| input.records.duplicate),
-        filtered: sum(|input| input.records.filtered),
-        parked: sum(|input| input.records.parked),
-        repaired: sum(|input| input.records.repaired),
-        parked_by_code: parking.counts().into_iter().map(|(code, n)| (code.to_owned(), n)).collect(),
-        filtered_by_rule,
-        failed_by_rule,
-        seconds: started.elapsed().as_secs_f64(),
-        inputs,
-    }
 }

@@ -11,6 +11,7 @@ use crate::output::kinds::{self, Plan};
 use crate::pipeline::RecordLimits;
 use crate::record::inflate::InflateLimits;
 use crate::setup::SetupConfig;
+use crate::status::HttpConfig;
 use crate::telemetry::log::LogSettings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ pub struct Settings {
     pub budget: usize,
     pub limits: RecordLimits,
     pub namespace: String,
+    pub http: HttpConfig,
     mapping: MappingConfig,
     geoip: Option<Arc<Databases>>,
     name: String,
@@ -88,6 +90,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let logging: LoggingConfig = config.section("logging");
     let max_procs: usize = config.section("max_procs");
     let name: String = config.section("name");
+    let http: HttpConfig = config.section("http");
     if memory.budget.bytes() < ByteSize::from_mib(16).bytes() {
         config.reject(
             "memory.budget",
@@ -129,6 +132,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
             record: limits.record_bytes.as_usize(),
         },
         namespace: stream.namespace.0,
+        http,
         mapping,
         geoip: geoip.map(Arc::new),
         name,

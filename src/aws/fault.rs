@@ -66,6 +66,11 @@ pub struct Fault {
 const SHOWN: usize = 300;
 
 impl Fault {
+    /// What AWS calls the fault, such as `ExpiredToken`; our own word where no answer came.
+    pub fn told(&self) -> &str {
+        &self.code
+    }
+
     /// Judges an error of the SDK. `action` is the name of the API, such as `GetObject`.
     pub fn of<E>(
         service: Service,

@@ -1,7 +1,6 @@
 //! The live line on a terminal: objects, records, rate, what waits.
 
-use super::render::grouped;
-use crate::app::Summary;
+use crate::status::{Summary, grouped};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! Results for people: tables on a terminal, JSON for programs.
 
-use crate::app::Summary;
 use crate::check::{Check, Verdict};
+use crate::status::{Summary, grouped};
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde::Serialize;
@@ -87,27 +87,4 @@ pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     }
     let rate = summary.records as f64 / summary.seconds.max(0.001);
     writeln!(out, "{:.1} s, {} records/s", summary.seconds, grouped(rate as u64))
-}
-
-/// 1234567 as 1,234,567.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_are_grouped() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-    }
 }

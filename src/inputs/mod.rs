@@ -12,6 +12,7 @@ use crate::ack::Counters;
 pub use crate::check::{Check, Verdict};
 use crate::output::parking::Parking;
 use crate::pipeline::Mill;
+use crate::status::Part as HealthPart;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ pub struct Progress {
     pub deleted: AtomicU64,
     pub released: AtomicU64,
     pub unknown: AtomicU64,
+    /// Where what keeps the input from its work is reported.
+    pub health: HealthPart,
 }
 
 /// Why an input cannot run.

@@ -7,6 +7,7 @@ use super::file::{FileConfig, FileOutput};
 use super::parking::Parking;
 use crate::check::{Check, Verdict};
 use crate::config::{Config, Malformed, Section};
+use crate::status;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub trait Plan: Send + Sync {
 #[derive(Clone)]
 pub struct Context {
     pub parking: Arc<Parking>,
+    /// Where what keeps the output from its work is reported.
+    pub health: status::Part,
     /// Set by an output that nobody reads any more (a closed pipe): the run ends in order.
     pub stop: CancellationToken,
 }
@@ -104,7 +107,7 @@ fn reject<'a>(config: &mut Config, section: &Section, faults: impl Iterator<Item
 
 impl Plan for Arc<elasticsearch::Settings> {
     fn open(&self, context: Context) -> Result<Arc<dyn Output>, OutputError> {
-        match Elasticsearch::new(Arc::clone(self), context.parking) {
+        match Elasticsearch::new(Arc::clone(self), context.parking, context.health) {
             Ok(output) => Ok(Arc::new(output)),
             Err(reason) => Err(OutputError { kind: "elasticsearch", reason }),
         }
@@ -234,7 +237,7 @@ mod tests {
     async fn every_kind_opens_and_tests() {
         let dir = tempfile::tempdir().unwrap();
         let parking = Arc::new(Parking::open(&dir.path().join("dead-letter")).unwrap());
-        let context = Context { parking, stop: CancellationToken::new() };
+        let context = Context { parking, health: status::Part::default(), stop: CancellationToken::new() };
         let out = dir.path().join("out");
         for text in ["output.console: {pretty: true}\n".to_owned(), format!("output.file.path: {}\n", out.display())] {
             let (found, complaints) = plan(&text);

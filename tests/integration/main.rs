@@ -10,6 +10,7 @@ mod cli;
 mod delivery;
 mod embedded;
 mod faults;
+mod monitoring;
 mod notifications;
 mod security;
 mod setup;

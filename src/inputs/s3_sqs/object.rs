@@ -3,7 +3,7 @@
 use super::receiver::Reads;
 use crate::ack::Part;
 use crate::aws::client::{Buckets, Place};
-use crate::aws::fault::Fault;
+use crate::aws::fault::{Fault, FaultKind};
 use crate::aws::region::partition;
 use crate::ecs::Origin;
 use crate::inputs::Context;
@@ -11,6 +11,7 @@ use crate::inputs::reader::{self, Chunks, Object, Read, ReadFault, Subject};
 use crate::inputs::selection::Choice;
 use crate::output::Source;
 use crate::record::notification::ObjectRef;
+use crate::status::Part as HealthPart;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -28,7 +29,12 @@ pub struct S3Reads {
 impl Reads for S3Reads {
     async fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> Read {
         let subject = self.subject(object, choice);
-        let object = S3Object { buckets: &self.buckets, named: object, piece_timeout: self.piece_timeout };
+        let object = S3Object {
+            buckets: &self.buckets,
+            named: object,
+            piece_timeout: self.piece_timeout,
+            health: &self.context.progress.health,
+        };
         reader::read(&self.context, part, &subject, &object).await
     }
 }
@@ -59,7 +65,11 @@ struct S3Object<'a> {
     buckets: &'a Buckets,
     named: &'a ObjectRef,
     piece_timeout: Duration,
+    health: &'a HealthPart,
 }
+
+/// The call that readings report on.
+const GET: &str = "s3:GetObject";
 
 struct Body {
     stream: ByteStream,
@@ -77,7 +87,17 @@ impl Object for S3Object<'_> {
             version: self.named.version.as_deref(),
             hint: self.named.region.as_deref(),
         };
-        let opened = self.buckets.open(place).await.map_err(|fault| read_fault(&fault))?;
+        let opened = match self.buckets.open(place).await {
+            Ok(opened) => opened,
+            Err(fault) => {
+                // What concerns this object alone is no trouble of the input.
+                if matches!(fault.kind, FaultKind::Credentials | FaultKind::Expired) {
+                    self.health.trouble(GET, fault.told(), &format!("{fault}; {}", fault.advice()));
+                }
+                return Err(read_fault(&fault));
+            }
+        };
+        self.health.well(GET);
         let subject = format!("s3://{}/{}", place.bucket, place.key);
         Ok(Body { stream: opened.body, subject, piece_timeout: self.piece_timeout })
     }

@@ -79,6 +79,10 @@ const MAX_POLLERS: usize = 8;
 const ONCE_WAIT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The call that receivers report on.
+const RECEIVE: &str = "sqs:ReceiveMessage";
+/// Failed receives in a row, of a kind that may pass, after which the input is not ready.
+const IN_THE_WAY: u32 = 3;
 /// With `--once`: refused receives in a row, with a fault that does not pass by itself, after which the run fails.
 const ONCE_REFUSALS: u32 = 5;
 
@@ -247,6 +251,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
     fn healthy(&self) {
         let mut health = lock(&self.health);
         health.failures = 0;
+        self.progress.health.well(RECEIVE);
         if let Some(code) = health.code.take() {
             tracing::info!(code, "messages can be received again");
         }
@@ -256,11 +261,15 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
     fn failed(&self, fault: &Fault) -> Duration {
         let mut health = lock(&self.health);
         health.failures += 1;
+        let lasting = !fault.may_pass() || matches!(fault.kind, FaultKind::Credentials | FaultKind::Expired);
+        // A throttled receive or a cut connection is everyday; several in a row are not.
+        if lasting || health.failures >= IN_THE_WAY {
+            self.progress.health.trouble(RECEIVE, fault.told(), &format!("{fault}; {}", fault.advice()));
+        }
         if health.code != Some(fault.code()) {
             health.code = Some(fault.code());
             tracing::warn!(code = fault.code(), "{fault}; {}", fault.advice());
         }
-        let lasting = !fault.may_pass() || matches!(fault.kind, FaultKind::Credentials | FaultKind::Expired);
         if self.settings.once && lasting && health.failures >= ONCE_REFUSALS {
             health.hopeless = Some(format!("{fault}; {}", fault.advice()));
             self.ending.cancel();

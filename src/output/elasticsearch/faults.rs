@@ -17,6 +17,7 @@ use crate::output::body::Body;
 use crate::output::parking::Parking;
 use crate::output::segments::tests::Trail;
 use crate::output::{Bulk, Output};
+use crate::status;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -36,7 +37,7 @@ fn config(fakes: &[&Fake]) -> ElasticsearchConfig {
 fn open(config: &ElasticsearchConfig, data: &Path) -> (Elasticsearch, Arc<Parking>) {
     let parking = Arc::new(Parking::open(data).unwrap());
     let settings = Arc::new(config.settle("default").unwrap());
-    (Elasticsearch::new(settings, Arc::clone(&parking)).unwrap(), parking)
+    (Elasticsearch::new(settings, Arc::clone(&parking), status::Part::default()).unwrap(), parking)
 }
 
 fn name(n: usize) -> String {

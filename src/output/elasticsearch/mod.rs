@@ -32,6 +32,7 @@ pub use test::test;
 
 use super::parking::Parking;
 use super::{Bulk, BulkShape, Framing, Output};
+use crate::status;
 use retry::Sender;
 use send::Node;
 use std::pin::Pin;
@@ -44,14 +45,15 @@ pub struct Elasticsearch {
 }
 
 impl Elasticsearch {
-    /// Makes ready to send; connects to nobody yet. Records that no index takes go to `parking`.
+    /// Makes ready to send; connects to nobody yet. Records that no index takes go to `parking`; what keeps all of them
+    /// waiting is reported to `health`.
     ///
     /// # Errors
     /// Certificates or proxy of the settings cannot be used.
-    pub fn new(settings: Arc<Settings>, parking: Arc<Parking>) -> Result<Elasticsearch, String> {
+    pub fn new(settings: Arc<Settings>, parking: Arc<Parking>, health: status::Part) -> Result<Elasticsearch, String> {
         let nodes: Result<Vec<Node>, String> =
             settings.nodes.iter().map(|url| Node::new(url.clone(), Arc::clone(&settings))).collect();
-        let sender = Sender::new(nodes?, &settings, parking);
+        let sender = Sender::new(nodes?, &settings, parking, health);
         Ok(Elasticsearch { settings, sender })
     }
 

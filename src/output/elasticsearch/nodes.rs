@@ -77,6 +77,11 @@ impl Nodes {
         }
     }
 
+    /// Whether every node is set aside.
+    pub fn all_rest(&self) -> bool {
+        self.lock().all.iter().all(|node| node.resting_until.is_some())
+    }
+
     async fn probe(&self, index: usize) {
         let turn = Probe { nodes: self, index };
         let question = Request { method: Method::Get, path: "", query: &[], body: Content::None, timeout: PROBE };

@@ -10,6 +10,7 @@ use super::send::{Reply, SendFault};
 use crate::output::Source;
 use crate::output::parking::{Parked, Parking};
 use crate::output::repeats::{Key, Repeats};
+use crate::status;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub struct Report {
     /// Method and path, as messages name the request.
     api: String,
     repeats: Repeats,
+    health: status::Part,
 }
 
 /// Writes letters into the dead letter, as documents with their `_id` and position. Blocks.
@@ -53,12 +55,20 @@ pub fn park(parking: &Parking, letters: &[Letter]) -> std::io::Result<()> {
     parking.park(&parked)
 }
 
+/// What health calls it when documents are refused one by one.
+const DOCUMENTS: &str = "create";
+
 /// Keys of faults of the whole request, which one good answer ends.
 const OF_REQUESTS: [Key; 4] = [("overloaded", 0), ("held", 0), ("unreadable", 0), ("failing", 0)];
 
 impl Report {
-    pub fn new(path: &str) -> Report {
-        Report { api: format!("POST /{path}"), repeats: Repeats::default() }
+    pub fn new(path: &str, health: status::Part) -> Report {
+        Report { api: format!("POST /{path}"), repeats: Repeats::default(), health }
+    }
+
+    /// No node is left that works.
+    pub fn nobody(&self, code: &str, reason: &str) {
+        self.health.trouble(&self.api, code, reason);
     }
 
     /// No whole answer from a node.
@@ -77,6 +87,7 @@ impl Report {
 
     /// A request was answered item by item.
     pub fn reachable(&self, turn: &Turn<'_>) {
+        self.health.well(&self.api);
         if let Some(lasted) = self.repeats.passed(("unreachable", turn.index())) {
             tracing::info!(node = %turn.node().url(), ?lasted, "node works again");
         }
@@ -97,6 +108,7 @@ impl Report {
 
     /// A request that somebody must mend.
     pub fn held(&self, status: u16, told: &Item, records: usize) {
+        self.health.trouble(&self.api, &status.to_string(), &told.reason);
         self.hold(("held", 0), status, told, records);
     }
 
@@ -133,8 +145,12 @@ impl Report {
             }
         }
         match held {
-            Some((item, records)) => self.hold(("held-items", 0), item.status, item, records),
+            Some((item, records)) => {
+                self.health.trouble(DOCUMENTS, &item.status.to_string(), &item.reason);
+                self.hold(("held-items", 0), item.status, item, records);
+            }
             None => {
+                self.health.well(DOCUMENTS);
                 self.repeats.passed(("held-items", 0));
             }
         }

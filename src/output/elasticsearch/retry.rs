@@ -19,6 +19,7 @@ use crate::output::backoff::Backoff;
 use crate::output::body::{Body, Unsound};
 use crate::output::parking::Parking;
 use crate::output::segments::Segments;
+use crate::status;
 use elasticsearch::http::Method;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,7 +54,7 @@ const SMALL: usize = 256 << 10;
 const BLIND_HALVINGS: u8 = 2;
 
 impl Sender {
-    pub fn new(nodes: Vec<Node>, settings: &Settings, parking: Arc<Parking>) -> Sender {
+    pub fn new(nodes: Vec<Node>, settings: &Settings, parking: Arc<Parking>, health: status::Part) -> Sender {
         let mut query = vec![("filter_path".to_owned(), answer::FILTER_PATH.to_owned())];
         query.extend(settings.pipeline.iter().map(|name| ("pipeline".to_owned(), name.clone())));
         query.extend(settings.parameters.iter().cloned());
@@ -63,7 +64,7 @@ impl Sender {
             limit: Limit::new(settings.concurrency),
             ceiling: Ceiling::default(),
             parking,
-            report: Report::new(&path),
+            report: Report::new(&path, health),
             backoff: settings.backoff,
             path,
             query,
@@ -129,6 +130,7 @@ impl Sender {
                 }
                 // No pause here: another node may work, and where none does the turn is what is waited for.
                 turn.failed();
+                self.down("no answer", &fault.to_string());
                 parcel.breaks += u32::from(matches!(fault, SendFault::Broken(_)));
                 if parcel.breaks >= BREAKS && parcel.body.records() > 1 {
                     self.ceiling.refused(parcel.body.plain_bytes());
@@ -136,6 +138,13 @@ impl Sender {
                 }
                 Ok(vec![parcel])
             }
+        }
+    }
+
+    /// A node has failed: says so where no other is left.
+    fn down(&self, code: &str, reason: &str) {
+        if self.nodes.all_rest() {
+            self.report.nobody(code, reason);
         }
     }
 
@@ -160,6 +169,7 @@ impl Sender {
                     permit.overloaded();
                 }
                 turn.failed();
+                self.down(&reply.status.to_string(), "a node, or what stands before it, is not available");
                 Ok(vec![parcel])
             }
             RequestFate::Busy => {

@@ -1,0 +1,153 @@
+//! The figures in Prometheus' text format. Every metric is one entry here; docs/monitoring.md says what each is for.
+
+use super::{Health, Summary};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt;
+
+/// The text of all metrics.
+pub(super) fn render(summary: &Summary, health: &Health) -> String {
+    let mut registry = Registry::with_prefix("trailship");
+    registry.register_collector(Box::new(Figures { summary: summary.clone(), health: health.clone() }));
+    let mut out = String::new();
+    // Writing into a string cannot fail.
+    let _ = text::encode(&mut out, &registry);
+    out
+}
+
+#[derive(Debug)]
+struct Figures {
+    summary: Summary,
+    health: Health,
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Figures { summary, health } = self;
+        let mut all = Families(&mut encoder);
+        all.gauges("build", "Version of the program.", [([("version", env!("CARGO_PKG_VERSION"))], 1)])?;
+        all.gauges(
+            "ready",
+            "Whether everything runs and nothing is in the way.",
+            [([], i64::from(health.is_ready()))],
+        )?;
+        let troubles = health.troubles();
+        let told = troubles.iter().map(|it| ([("part", it.part.as_str()), ("api", &it.api), ("code", &it.code)], 1));
+        all.gauges("trouble", "What is in the way right now.", told)?;
+        all.seconds("uptime", "Time since the start.", summary.seconds)?;
+
+        let inputs = || summary.inputs.iter().map(|input| ([("input", input.id.as_str())], input));
+        let records = inputs().flat_map(|([input], it)| {
+            let records = &it.records;
+            [
+                ("indexed", records.indexed),
+                ("duplicate", records.duplicate),
+                ("filtered", records.filtered),
+                ("parked", records.parked),
+            ]
+            .map(|(outcome, n)| ([input, ("outcome", outcome)], n))
+        });
+        all.counters("records", "Records by their outcome.", records)?;
+        all.counters(
+            "records_received",
+            "Records taken out of objects.",
+            inputs().map(|(at, it)| (at, it.records.received)),
+        )?;
+        all.counters(
+            "records_returned",
+            "Records given back to the source.",
+            inputs().map(|(at, it)| (at, it.records.returned)),
+        )?;
+        all.counters(
+            "records_repaired",
+            "Records whose document had to be changed for the index.",
+            inputs().map(|(at, it)| (at, it.records.repaired)),
+        )?;
+        let in_flight = inputs().map(|(at, it)| (at, i64::try_from(it.records.in_flight).unwrap_or(i64::MAX)));
+        all.gauges("records_in_flight", "Records without outcome.", in_flight)?;
+        all.gauges(
+            "records_unbalanced",
+            "Records received less those in flight and those with an outcome; anything but 0 is a fault of the program.",
+            inputs().map(|(at, it)| (at, it.unbalanced)),
+        )?;
+        let objects = inputs().flat_map(|([input], it)| {
+            [("read", it.objects), ("skipped", it.skipped)].map(|(result, n)| ([input, ("result", result)], n))
+        });
+        all.counters("objects", "Objects, files or pages.", objects)?;
+        all.counters("source_bytes", "Bytes read, as stored.", inputs().map(|(at, it)| (at, it.bytes)))?;
+        let messages = inputs().flat_map(|([input], it)| {
+            [
+                ("received", it.messages_received),
+                ("deleted", it.messages_deleted),
+                ("released", it.messages_released),
+                ("unknown", it.messages_unknown),
+            ]
+            .map(|(fate, n)| ([input, ("fate", fate)], n))
+        });
+        all.counters("messages", "Messages of the queue.", messages)?;
+        let waiting = inputs().filter_map(|(at, it)| Some((at, i64::try_from(it.waiting?).ok()?)));
+        all.gauges("waiting", "Messages or files that wait, where the source tells.", waiting)?;
+
+        let parked = summary.parked_by_code.iter().map(|(code, n)| ([("code", code.as_str())], *n));
+        all.counters("parked", "Records in the dead letter, by reason.", parked)?;
+        let dropped = summary.filtered_by_rule.iter().map(|(rule, n)| ([("rule", rule.as_str())], *n));
+        all.counters("rule_dropped", "Records that a processor dropped.", dropped)?;
+        let failed = summary.failed_by_rule.iter().map(|(rule, n)| ([("rule", rule.as_str())], *n));
+        all.counters("rule_failed", "Documents that a processor failed on.", failed)
+    }
+}
+
+/// Writes one family of metrics after the other.
+struct Families<'a, 'e>(&'a mut DescriptorEncoder<'e>);
+
+impl Families<'_, '_> {
+    fn counters<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([(&'l str, &'l str); N], u64)>,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Counter, values.into_iter().map(|(at, n)| (at, ConstCounter::new(n))))
+    }
+
+    fn gauges<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl IntoIterator<Item = ([(&'l str, &'l str); N], i64)>,
+    ) -> fmt::Result {
+        self.family(name, help, MetricType::Gauge, values.into_iter().map(|(at, n)| (at, ConstGauge::new(n))))
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        let value = ConstGauge::new(value);
+        let encoder = self.0.encode_descriptor(name, help, Some(&Unit::Seconds), value.metric_type())?;
+        value.encode(encoder)
+    }
+
+    fn family<'l, M: EncodeMetric, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        values: impl Iterator<Item = ([(&'l str, &'l str); N], M)>,
+    ) -> fmt::Result {
+        let mut values = values.peekable();
+        if values.peek().is_none() {
+            return Ok(());
+        }
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (labels, value) in values {
+            if N == 0 {
+                // A metric without labels stands alone in its family.
+                return value.encode(family);
+            }
+            value.encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}

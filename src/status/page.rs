@@ -1,0 +1,155 @@
+//! `/status`: one page for people, without scripts, that loads itself anew every five seconds.
+
+use super::summary::grouped;
+use super::{Health, InputStatus, Summary};
+use std::fmt::{self, Display, Write};
+
+/// The page as HTML.
+pub(super) fn render(name: &str, summary: &Summary, health: &Health) -> String {
+    let mut out = String::new();
+    // Writing into a string cannot fail.
+    let _ = write(&mut out, name, summary, health);
+    out
+}
+
+fn write(out: &mut String, name: &str, summary: &Summary, health: &Health) -> fmt::Result {
+    let name = Text(name);
+    write!(
+        out,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>trailship {name}</title><style>{STYLE}</style></head>\
+         <body><h1>trailship <small>{name}</small></h1>"
+    )?;
+    let troubles = health.troubles();
+    match (troubles.is_empty(), health.is_ready()) {
+        (true, true) => out.push_str("<p class=\"good\">Everything works.</p>"),
+        (true, false) => out.push_str("<p class=\"wait\">Starting.</p>"),
+        (false, _) => {
+            for trouble in &troubles {
+                write!(
+                    out,
+                    "<p class=\"bad\"><strong>{}: {} answers {}</strong> since {:.0}<br>{}</p>",
+                    Text(&trouble.part),
+                    Text(&trouble.api),
+                    Text(&trouble.code),
+                    trouble.since,
+                    Text(&trouble.reason)
+                )?;
+            }
+        }
+    }
+    out.push_str("<div class=\"figures\">");
+    for (label, number) in [
+        ("records", summary.records),
+        ("indexed", summary.indexed),
+        ("duplicate", summary.duplicate),
+        ("filtered", summary.filtered),
+        ("parked", summary.parked),
+        ("objects", summary.objects),
+    ] {
+        let class = if label == "parked" && number > 0 { " class=\"warn\"" } else { "" };
+        write!(out, "<div{class}><b>{}</b>{label}</div>", grouped(number))?;
+    }
+    out.push_str("</div>");
+    inputs(out, &summary.inputs)?;
+    if !summary.parked_by_code.is_empty() {
+        out.push_str("<h2>Dead letter</h2><table><tr><th>Reason<th>Records");
+        for (code, number) in &summary.parked_by_code {
+            write!(out, "<tr><td>{}<td>{}", Text(code), grouped(*number))?;
+        }
+        out.push_str("</table>");
+    }
+    write!(
+        out,
+        "<footer>version {}, running for {}</footer></body></html>",
+        env!("CARGO_PKG_VERSION"),
+        Lasted(summary.seconds)
+    )
+}
+
+fn inputs(out: &mut String, inputs: &[InputStatus]) -> fmt::Result {
+    out.push_str(
+        "<h2>Inputs</h2><table><tr><th>Input<th>Received<th>Indexed<th>Duplicate<th>Filtered<th>Parked<th>Given back<th>In \
+         flight<th>Unbalanced<th>Objects<th>Waiting",
+    );
+    for input in inputs {
+        let records = &input.records;
+        write!(out, "<tr><td>{}", Text(&input.id))?;
+        for number in [
+            records.received,
+            records.indexed,
+            records.duplicate,
+            records.filtered,
+            records.parked,
+            records.returned,
+            records.in_flight,
+        ] {
+            write!(out, "<td>{}", grouped(number))?;
+        }
+        write!(out, "<td>{}<td>{}<td>", input.unbalanced, grouped(input.objects))?;
+        match input.waiting {
+            Some(waiting) => write!(out, "{}", grouped(waiting))?,
+            None => out.push('–'),
+        }
+    }
+    out.push_str("</table>");
+    Ok(())
+}
+
+const STYLE: &str = "\
+    :root{color-scheme:light dark;--line:#8884;--soft:#8882}\
+    body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}\
+    h1{font-size:1.5rem}h1 small{font-weight:400;opacity:.6}h2{font-size:1.1rem;margin-top:2rem}\
+    p{padding:.6rem 1rem;border-left:4px solid;border-radius:4px;background:var(--soft)}\
+    .good{border-color:#2a9d6f}.wait{border-color:#c99a2e}.bad{border-color:#d0453f}\
+    .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.8rem}\
+    .figures div{padding:.8rem 1rem;border:1px solid var(--line);border-radius:6px}\
+    .figures b{display:block;font-size:1.6rem;font-variant-numeric:tabular-nums}.warn b{color:#c9722e}\
+    table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}\
+    th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid var(--line)}\
+    th:first-child,td:first-child{text-align:left}th{font-weight:600;opacity:.7}\
+    footer{margin-top:2rem;opacity:.6}";
+
+/// A text in HTML: nothing in it is markup.
+struct Text<'a>(&'a str);
+
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '<' => f.write_str("&lt;"),
+            '>' => f.write_str("&gt;"),
+            '&' => f.write_str("&amp;"),
+            '"' => f.write_str("&quot;"),
+            '\'' => f.write_str("&#39;"),
+            c => f.write_char(c),
+        })
+    }
+}
+
+/// Seconds as days, hours, minutes and seconds, the two largest that there are.
+struct Lasted(f64);
+
+impl Display for Lasted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whole seconds of a run's time fit.
+        let seconds = self.0.max(0.0) as u64;
+        match seconds {
+            0..60 => write!(f, "{seconds} s"),
+            60..3_600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+            3_600..86_400 => write!(f, "{} h {} min", seconds / 3_600, seconds / 60 % 60),
+            _ => write!(f, "{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_for_people() {
+        for (seconds, text) in [(0.4, "0 s"), (61.0, "1 min 1 s"), (7_260.0, "2 h 1 min"), (90_000.0, "1 d 1 h")] {
+            assert_eq!(Lasted(seconds).to_string(), text);
+        }
+    }
+}

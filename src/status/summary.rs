@@ -1,0 +1,69 @@
+//! The figures of a run, as the summary at its end, `/stats` and the live line have them.
+
+use crate::ack::Counts;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What one input has done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct InputStatus {
+    pub id: String,
+    #[serde(flatten)]
+    pub records: Counts,
+    /// `received` less all outcomes; 0 unless the program is wrong.
+    pub unbalanced: i64,
+    pub objects: u64,
+    pub skipped: u64,
+    pub bytes: u64,
+    /// Messages or files that wait, when known.
+    pub waiting: Option<u64>,
+    pub messages_received: u64,
+    pub messages_deleted: u64,
+    pub messages_released: u64,
+    pub messages_unknown: u64,
+}
+
+/// What a run has done.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Summary {
+    pub inputs: Vec<InputStatus>,
+    /// Objects and records of all inputs.
+    pub objects: u64,
+    pub records: u64,
+    pub indexed: u64,
+    pub duplicate: u64,
+    pub filtered: u64,
+    pub parked: u64,
+    /// Records whose document had to be changed for the index to take it, whatever their outcome.
+    pub repaired: u64,
+    /// Parked records by reason.
+    pub parked_by_code: BTreeMap<String, u64>,
+    /// Filtered records by the `id` or the place of the rule that dropped them; rules that dropped none have 0.
+    pub filtered_by_rule: BTreeMap<String, u64>,
+    /// Documents that a processor failed on, by its `id` or place.
+    pub failed_by_rule: BTreeMap<String, u64>,
+    pub seconds: f64,
+}
+
+/// 1234567 as 1,234,567.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+}
