@@ -4,13 +4,14 @@
 
 CARGO_PROFILE ?= release
 
-.PHONY: help build test demo bench lint fmt
+.PHONY: help build test demo bench fuzz lint fmt
 
 help:
 	@echo 'make build   the release binary, target/release/trailship'
 	@echo 'make test    every test, on real servers that it starts and stops (ENGINES=all: on four engines)'
 	@echo 'make demo    ships the sample trail through a real S3, SQS and search server (ENGINE=elasticsearch)'
 	@echo 'make bench   records per CPU-second, by step and for the whole way'
+	@echo 'make fuzz    hostile input for every reader (SECONDS=60 for each, SEED=n)'
 	@echo 'make lint    format, lints and generated files, as CI checks them'
 	@echo 'make fmt     formats the code'
 
@@ -25,6 +26,10 @@ demo:
 
 bench:
 	@python3 tests/bench/run.py
+
+fuzz:
+	@FUZZ_SECONDS=$(or $(SECONDS),60) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
+		cargo test --profile $(CARGO_PROFILE) --test fuzz -- --nocapture --test-threads 2
 
 lint:
 	cargo fmt --check

@@ -126,7 +126,10 @@ impl Inflate {
             self.read += step.len() as u64;
             let State::Gzip(gzip) = &mut self.state else { break };
             let written = gzip.write_all(step);
-            // What came before a fault is sound: every block up to it was decoded.
+            if written.is_err() {
+                // What came before a fault is sound, and the decoder still holds the last of it. It fails again, too.
+                let _ = gzip.try_finish();
+            }
             self.window(sink)?;
             if let Err(error) = written {
                 return Err(InflateFault::Corrupt { read: self.read, what: error.to_string() }.into());
