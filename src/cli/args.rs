@@ -62,9 +62,9 @@ pub enum Command {
         after_help = "Examples:\n  trailship map samples/AWSLogs > documents.ndjson\n  trailship map --bulk trail.json.gz | curl -H 'content-type: application/x-ndjson' --data-binary @- http://localhost:9200/logs-aws.cloudtrail-default/_bulk\n  zcat trail.json.gz | jq -c '.Records[]' | trailship map --lines\n  trailship map --explain 6c1bcd7a-5f60-4f7b-8f2d-0f1c5d3a9b11 trail.json.gz"
     )]
     Map(MapArgs),
-    /// Install the index templates
+    /// Install the lifecycle policy and the index templates
     #[command(
-        after_help = "Examples:\n  trailship setup -c trailship.yml\n  trailship setup --index-management --rollover"
+        after_help = "Examples:\n  trailship setup -c trailship.yml\n  trailship setup --dry-run\n  trailship setup --index-management --rollover"
     )]
     Setup(SetupArgs),
     /// Check the configuration, the output or the inputs, step by step
@@ -74,7 +74,7 @@ pub enum Command {
     Test(TestArgs),
     /// Print what would be used
     #[command(
-        after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch"
+        after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch\n  trailship export ilm-policy -E setup.lifecycle.delete_after=400d"
     )]
     Export(ExportArgs),
     /// Print the version
@@ -133,12 +133,15 @@ pub struct MapArgs {
 
 #[derive(Debug, Args)]
 pub struct SetupArgs {
-    /// Installs the index templates (all there is to install in this version)
+    /// Installs the lifecycle policy and the index templates (all there is to install in this version)
     #[arg(long)]
     pub index_management: bool,
-    /// Rolls the data stream over when it was made with older templates
+    /// Rolls data streams over that were made with older templates
     #[arg(long)]
     pub rollover: bool,
+    /// Shows what would change, and changes nothing
+    #[arg(long)]
+    pub dry_run: bool,
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
 }
@@ -176,6 +179,8 @@ pub enum ExportWhat {
     Config,
     /// The index and component templates
     Template,
+    /// The lifecycle policy: of ILM, or with `--engine opensearch` of ISM
+    IlmPolicy,
     /// The fields reference, as Markdown
     Fields,
 }

@@ -75,6 +75,8 @@ pub enum Rule {
     Enriched(&'static str),
     /// Declared for documents of other senders in the same index; never set here.
     Foreign(&'static str),
+    /// trailship says it in a document of its own: of a parked record, a finding, an hour of the ledger.
+    Own(&'static str),
 }
 
 /// One declared field.
@@ -110,7 +112,8 @@ impl Field {
             | Rule::Input(from)
             | Rule::Settings(from)
             | Rule::Enriched(from)
-            | Rule::Foreign(from) => from,
+            | Rule::Foreign(from)
+            | Rule::Own(from) => from,
         }
     }
 
@@ -123,6 +126,7 @@ impl Field {
             Rule::Settings(_) => "set from the configuration".to_string(),
             Rule::Enriched(_) => "looked up by `source.ip` (ECS mapping 7.3)".to_string(),
             Rule::Foreign(_) => "never set here".to_string(),
+            Rule::Own(_) => "set by trailship".to_string(),
         }
     }
 
@@ -190,4 +194,8 @@ pub(super) const fn enriched(kind: Kind, name: &'static str, from: &'static str,
 
 pub(super) const fn foreign(kind: Kind, name: &'static str, from: &'static str, description: &'static str) -> Field {
     Field::new(kind, name, Rule::Foreign(from), description)
+}
+
+pub(super) const fn own(kind: Kind, name: &'static str, from: &'static str, description: &'static str) -> Field {
+    Field::new(kind, name, Rule::Own(from), description)
 }

@@ -116,8 +116,10 @@ fn every_field_is_made_by_some_record_or_says_that_it_is_not() {
         match field.rule {
             // Has a test of its own.
             Rule::Moved(_) => {}
-            Rule::Foreign(_) | Rule::Enriched(_) if made.contains(field.name) => unexpected.push(field.name),
-            Rule::Foreign(_) | Rule::Enriched(_) => {}
+            Rule::Foreign(_) | Rule::Enriched(_) | Rule::Own(_) if made.contains(field.name) => {
+                unexpected.push(field.name)
+            }
+            Rule::Foreign(_) | Rule::Enriched(_) | Rule::Own(_) => {}
             _ if !made.contains(field.name) => missing.push(field.name),
             _ => {}
         }

@@ -1,7 +1,8 @@
 //! The single source of truth for fields: one row per declared field, in the order in which documents are written.
 //!
 //! From these rows come the slots of a document, the index templates and the fields reference. Rows with a common
-//! beginning stand together, so that a document is written in one pass; a test checks it. Descriptions are ours.
+//! beginning stand together, so that a document is written in one pass; a test checks it. Descriptions are ours. The
+//! documents that trailship makes of itself have smaller tables below: [`dead_letter`], [`integrity`].
 
 use super::field::Kind::{
     Boolean, ConstantKeyword, Date, Flattened, GeoPoint, Ip, Keyword, Long, MatchOnlyText, Object, Text,
@@ -9,6 +10,9 @@ use super::field::Kind::{
 #[allow(clippy::wildcard_imports, reason = "the rows name most of it")]
 use super::field::*;
 use super::source as s;
+
+pub mod dead_letter;
+pub mod integrity;
 
 macro_rules! table {
     ($($id:ident = $field:expr;)*) => {

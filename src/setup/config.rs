@@ -1,7 +1,7 @@
-//! Settings of section `setup`, with Beats' names and meanings. Leaves out what `setup` installs elsewhere: policies,
-//! dashboards.
+//! Settings of section `setup`, with Beats' names and meanings where Beats has them.
 
-use crate::config::Malformed;
+use super::lifecycle::config::{IlmConfig, LifecycleConfig};
+use super::names::{AssetName, IndexPattern};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -10,23 +10,29 @@ use serde_json::{Map, Value};
 #[serde(deny_unknown_fields, default)]
 pub struct SetupConfig {
     pub template: TemplateConfig,
+    pub lifecycle: LifecycleConfig,
+    pub ilm: IlmConfig,
+    /// Whether a document that the index refuses goes into the data stream's failure store.
+    pub failure_store: Switch,
 }
 
 /// Section `setup.template`.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TemplateConfig {
-    /// Whether `trailship setup` installs templates.
+    /// Whether `trailship setup` installs templates, and the policy that they name.
     pub enabled: bool,
-    /// Name of the index template; the component templates' names begin with it.
-    pub name: TemplateName,
-    /// Data streams that get it.
+    /// Name of the records' index template; the names of the others begin with it.
+    pub name: AssetName,
+    /// Data streams of records that get it; those of the other data sets follow from it.
     pub pattern: IndexPattern,
     /// Of several templates that fit, the highest priority counts; Fleet's have 200.
     pub priority: u32,
     /// Whether a template of the same name that somebody else made, or changed, is replaced. A template of a newer
     /// trailship never is.
     pub overwrite: bool,
+    pub index_mode: IndexMode,
+    pub storage: Storage,
     pub settings: TemplateSettings,
 }
 
@@ -38,90 +44,56 @@ pub struct TemplateSettings {
     pub index: Map<String, Value>,
 }
 
+/// How an index keeps its documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexMode {
+    #[default]
+    Standard,
+    /// Sorted by account and time, and packed more densely; `_source` stays as it was sent.
+    Logsdb,
+}
+
+/// How much of the payloads is indexed. `_source` has all of it in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// As Elastic's `aws` integration does.
+    #[default]
+    Full,
+    /// What detection rules need.
+    Lean,
+}
+
+/// Yes, no, or where the server has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    #[default]
+    Auto,
+    True,
+    False,
+}
+
 impl Default for TemplateConfig {
     fn default() -> Self {
         Self {
             enabled: true,
-            name: TemplateName("trailship-aws.cloudtrail".to_owned()),
-            pattern: IndexPattern("logs-aws.cloudtrail-*".to_owned()),
+            name: AssetName::fixed("trailship-aws.cloudtrail"),
+            pattern: IndexPattern::fixed("logs-aws.cloudtrail-*"),
             priority: 250,
             overwrite: false,
+            index_mode: IndexMode::default(),
+            storage: Storage::default(),
             settings: TemplateSettings::default(),
         }
     }
 }
 
-/// Name of an index template, in characters that need no escaping in a URL.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct TemplateName(String);
-
-impl TemplateName {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for TemplateName {
-    type Error = Malformed;
-
-    fn try_from(text: String) -> Result<Self, Malformed> {
-        let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if starts_well && text.chars().all(is_plain) {
-            return Ok(Self(text));
-        }
-        Err(Malformed::new(
-            format!("`{text}` is not a name for a template"),
-            "use lower-case letters, digits, `.`, `_` and `-`, beginning with a letter or digit",
-        ))
-    }
-}
-
-impl From<TemplateName> for String {
-    fn from(name: TemplateName) -> String {
-        name.0
-    }
-}
-
-/// Names of data streams, with `*` for any characters.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct IndexPattern(String);
-
-impl IndexPattern {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for IndexPattern {
-    type Error = Malformed;
-
-    fn try_from(text: String) -> Result<Self, Malformed> {
-        let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if starts_well && text.chars().all(|c| c == '*' || is_plain(c)) {
-            return Ok(Self(text));
-        }
-        Err(Malformed::new(
-            format!("`{text}` is not a pattern of data streams"),
-            "write it like `logs-aws.cloudtrail-*`: lower-case letters, digits, `.`, `_`, `-` and `*`, beginning with a letter or digit",
-        ))
-    }
-}
-
-impl From<IndexPattern> for String {
-    fn from(pattern: IndexPattern) -> String {
-        pattern.0
-    }
-}
-
-fn is_plain(c: char) -> bool {
-    matches!(c, 'a'..='z' | '0'..='9' | '.' | '_' | '-')
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::lifecycle::config::Method;
     use super::*;
     use serde_json::json;
 
@@ -139,16 +111,6 @@ mod tests {
         assert_eq!(read.template.pattern.as_str(), "logs-*");
         assert_eq!(read.template.priority, 120);
         assert_eq!(read.template.settings.index["number_of_shards"], "2");
-    }
-
-    #[test]
-    fn names_and_patterns_that_no_server_takes_are_refused() {
-        for name in ["", "Upper", "_hidden", "a b", "a/b", "a*", "a,b", "a@custom", "../x"] {
-            assert!(TemplateName::try_from(name.to_owned()).is_err(), "{name}");
-        }
-        for pattern in ["", "*", "_x", "Logs-*", "logs aws", "logs,aws", "logs/../x"] {
-            assert!(IndexPattern::try_from(pattern.to_owned()).is_err(), "{pattern}");
-        }
     }
 
     fn from_overrides(overrides: &[&str]) -> Result<SetupConfig, String> {
@@ -170,6 +132,31 @@ mod tests {
         let expected = json!({"number_of_shards": 3, "mapping": {"total_fields": {"limit": 2000}}});
         assert_eq!(Value::Object(read.template.settings.index), expected);
         assert_eq!(read.template.priority, 300);
+    }
+
+    #[test]
+    fn choices_are_read_as_people_write_them() {
+        let read = from_overrides(&[
+            "setup.template.index_mode=logsdb",
+            "setup.template.storage=lean",
+            "setup.failure_store=false",
+            "setup.lifecycle.type=dsl",
+            "setup.lifecycle.delete_after=400d",
+            "setup.lifecycle.rollover.max_primary_shard_size=30GiB",
+            "setup.ilm.enabled=auto",
+            "setup.ilm.check_exists=false",
+            "setup.ilm.policy_name=audit",
+        ])
+        .unwrap();
+        assert_eq!((read.template.index_mode, read.template.storage), (IndexMode::Logsdb, Storage::Lean));
+        assert_eq!((read.failure_store, read.lifecycle.method), (Switch::False, Method::Dsl));
+        assert_eq!(read.lifecycle.delete_after.unwrap().as_secs(), 400 * 86_400);
+        assert_eq!(read.lifecycle.rollover.max_primary_shard_size.bytes(), 30 << 30);
+        assert_eq!((read.ilm.enabled, read.ilm.check_exists), (Switch::Auto, false));
+        assert_eq!(read.ilm.policy_name.as_str(), "audit");
+        for wrong in ["setup.lifecycle.type=ilms", "setup.lifecycle=ilm", "setup.template.storage=thin"] {
+            assert!(from_overrides(&[wrong]).is_err(), "{wrong}");
+        }
     }
 
     #[test]

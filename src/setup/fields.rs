@@ -1,18 +1,38 @@
-//! The fields reference, as Markdown: every field of a document, grouped by the beginning of its name.
+//! The fields references, as Markdown: every field of a document, grouped by the beginning of its name.
 
-use crate::ecs::table::FIELDS;
+use super::datasets::{self, DataSet};
+use super::export::File;
 use crate::ecs::{Field, Kind};
 use std::fmt::Write;
 
-/// The text of `docs/reference/fields.md`.
+/// The text of `docs/reference/fields.md`: the fields of records.
 pub fn markdown() -> String {
-    let mut text = String::from(
-        "# Fields\n\n\
-         Every field of a document, as `trailship export fields` prints them. *Since* is the version of Elastic's `aws` \
-         integration that first had the field; blank where it always did. Types are Elasticsearch's; `trailship setup` \
-         says which a server lacks and what it used instead.\n",
-    );
-    let mut fields: Vec<&Field> = FIELDS.iter().filter(|field| field.kind != Kind::Object).collect();
+    let [records, ..] = datasets::ALL;
+    reference(&records)
+}
+
+/// The references of all data sets, as files of `docs/reference`.
+pub fn files() -> Vec<File> {
+    datasets::ALL.iter().map(|data_set| File { path: data_set.reference.into(), text: reference(data_set) }).collect()
+}
+
+fn reference(data_set: &DataSet) -> String {
+    let mut text = if data_set.suffix.is_empty() {
+        String::from(
+            "# Fields\n\n\
+             Every field of a document, as `trailship export fields` prints them. *Since* is the version of Elastic's \
+             `aws` integration that first had the field; blank where it always did. Types are Elasticsearch's; \
+             `trailship setup` says which a server lacks and what it used instead.\n",
+        )
+    } else {
+        format!(
+            "# Fields of {}\n\n\
+             Every field of a document in the data set `aws.cloudtrail{}`. Types are Elasticsearch's; `trailship setup` \
+             says which a server lacks and what it used instead.\n",
+            data_set.about, data_set.suffix
+        )
+    };
+    let mut fields: Vec<&Field> = data_set.fields.iter().filter(|field| field.kind != Kind::Object).collect();
     fields.sort_by_key(|field| (group(field.name), field.name));
     let mut current = None;
     for field in fields {
@@ -70,10 +90,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reference_kept_with_the_sources_is_the_export() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/fields.md");
-        let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(kept == markdown(), "docs/reference/fields.md is out of date: run `trailship export fields`");
+    fn the_references_kept_with_the_sources_are_the_export() {
+        let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference"));
+        for file in files() {
+            let kept = std::fs::read_to_string(folder.join(&file.path)).unwrap_or_default();
+            let path = file.path.display();
+            assert!(kept == file.text, "{path} is out of date: run `trailship export fields --dir docs/reference`");
+        }
     }
 
     #[test]
@@ -86,11 +109,12 @@ mod tests {
 
     #[test]
     fn every_row_has_its_cells() {
-        let rows: Vec<String> = markdown().lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
-        let fields = FIELDS.iter().filter(|field| field.kind != Kind::Object).count();
-        assert_eq!(rows.len(), fields);
-        for row in rows {
-            assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
+        for (file, data_set) in files().iter().zip(datasets::ALL) {
+            let rows: Vec<&str> = file.text.lines().filter(|line| line.starts_with("| `")).collect();
+            assert_eq!(rows.len(), data_set.fields.iter().filter(|field| field.kind != Kind::Object).count());
+            for row in rows {
+                assert_eq!(row.replace("\\|", "").matches('|').count(), 7, "{row}");
+            }
         }
     }
 }

@@ -1,30 +1,38 @@
-//! Installs the templates and looks whether they take effect. Running it again changes nothing.
+//! Installs the policy and the templates and looks whether they take effect. Running it again changes nothing.
 //!
-//! The order: which server, what it lacks (asked without storing anything), what is there already, then the component
-//! templates, the index template, and last the data streams: which template wins for them, and whether they are older.
+//! The order: which server, what it has and lacks (asked without storing anything), what is there already, then the
+//! policy, the component templates, the index templates, and last the data streams: which template wins for them, and
+//! whether they are older.
 
-use super::config::TemplateConfig;
-use super::nearest::{self, Change};
-use super::report::{Report, Step, Verdict};
+use super::config::SetupConfig;
+use super::fit;
+use super::lifecycle::{self, Lifecycle, Policy};
+use super::report::{Report, Verdict};
 use super::server::{Server, ServerError};
 use super::stored::{Found, Plan};
 use super::streams;
-use super::template::{IGNORE_MISSING, Named, Templates};
+use super::template::{Named, Templates};
 use crate::output::elasticsearch::Cluster;
 
-/// Most questions to a server about what it lacks. Each answer names something, of which there are fewer.
-const MOST_TRIALS: usize = 16;
+/// What `setup` is asked to do besides installing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Data streams that were made with other templates get what is new, and a new index.
+    pub rollover: bool,
+    /// Nothing is changed; the report says what would be.
+    pub dry_run: bool,
+}
 
-/// Installs the templates for the data stream that the cluster is shipped into, and reports every step; after a failed
-/// one nothing more is installed. With `rollover`, data streams that were made with other templates are rolled over.
-pub async fn install(cluster: &Cluster, config: &TemplateConfig, rollover: bool) -> Report {
-    let mut report = Report::default();
-    if !config.enabled {
+/// Installs what the data streams need that the cluster is shipped into, and reports every step; after a failed one
+/// nothing more is installed.
+pub async fn install(cluster: &Cluster, config: &SetupConfig, options: Options) -> Report {
+    let mut report = Report { dry_run: options.dry_run, ..Report::default() };
+    if !config.template.enabled {
         let detail = "not installed, because `setup.template.enabled` is `false`";
         report.push("templates", Verdict::Ok, detail);
         return report;
     }
-    let server = match Server::find(cluster).await {
+    let server = match Server::find(cluster, options.dry_run).await {
         Ok(server) => server,
         Err(fault) => {
             report.push("server", Verdict::Failed, fault.to_string());
@@ -34,7 +42,7 @@ pub async fn install(cluster: &Cluster, config: &TemplateConfig, rollover: bool)
     report.push("server", Verdict::Ok, server.engine.to_string());
     report.engine = Some(server.engine.clone());
     let stream = cluster.settings().stream.as_str();
-    let mut setup = Setup { server, config, stream, rollover, report };
+    let mut setup = Setup { server, config, stream, options, report };
     if let Err(fault) = setup.run().await {
         setup.report.push("setup", Verdict::Failed, fault.to_string());
     }
@@ -43,89 +51,34 @@ pub async fn install(cluster: &Cluster, config: &TemplateConfig, rollover: bool)
 
 struct Setup<'a> {
     server: Server<'a>,
-    config: &'a TemplateConfig,
+    config: &'a SetupConfig,
     stream: &'a str,
-    rollover: bool,
+    options: Options,
     report: Report,
 }
 
 impl Setup<'_> {
     async fn run(&mut self) -> Result<(), ServerError> {
-        let templates = self.fit().await?;
-        if !self.install(&templates).await? {
+        let lifecycle = lifecycle::choose(&self.server, self.config, &mut self.report).await?;
+        let fitted = fit::fit(&self.server, self.config, &lifecycle, &mut self.report).await?;
+        if !self.install(&lifecycle, &fitted).await? {
             return Ok(());
         }
-        // The templates are in place by now; a look that is not allowed must not call that into question.
-        let streams = match streams::find(&self.server, self.config, self.stream).await {
-            Ok(streams) => streams,
-            Err(fault) => {
-                self.report.push("data streams", Verdict::Warning, fault.to_string());
-                return Ok(());
-            }
-        };
-        for stream in streams {
-            let look = streams::look(&self.server, &templates, &stream, self.rollover);
-            let (verdict, detail) = match look.await {
-                Ok(found) => found,
-                Err(fault) if self.rollover => (Verdict::Failed, fault.to_string()),
-                Err(fault) => (Verdict::Warning, fault.to_string()),
-            };
-            self.report.push(format!("data stream `{}`", stream.name), verdict, detail);
+        for templates in &fitted {
+            self.look(templates).await;
         }
         Ok(())
     }
 
-    /// The templates as this server takes them; what had to be changed is reported.
-    async fn fit(&mut self) -> Result<Templates, ServerError> {
-        let mut templates = Templates::new(self.config);
-        for change in nearest::known(self.server.engine.product) {
-            self.change(&change, &mut templates);
-        }
-        for _ in 0..MOST_TRIALS {
-            let answer = self.server.post("_index_template/_simulate", Some(&templates.trial())).await?;
-            if answer.is_accepted() {
-                return self.with_custom(templates).await;
-            }
-            let mut changed = false;
-            for change in nearest::read(&answer.body) {
-                changed |= self.change(&change, &mut templates);
-            }
-            if !changed {
-                return Err(answer.refusal());
-            }
-        }
-        Err(ServerError::Unfit(MOST_TRIALS))
-    }
-
-    fn change(&mut self, change: &Change, templates: &mut Templates) -> bool {
-        match change.apply(templates) {
-            Some(fields) => {
-                let detail = change.describe(&fields);
-                self.report.steps.push(Step { what: change.what(), verdict: Verdict::Replaced, detail, fields });
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Composes the user's own component template where it exists, or may be missing.
-    async fn with_custom(&mut self, mut templates: Templates) -> Result<Templates, ServerError> {
-        let name = templates.custom_name();
-        let found = self.server.get(&format!("_component_template/{name}")).await?.found()?;
-        match found {
-            Some(_) => self.report.push(format!("component template `{name}`"), Verdict::Ok, "yours: applied last"),
-            None => templates.custom = templates.keys.contains_key(IGNORE_MISSING),
-        }
-        Ok(templates)
-    }
-
-    /// Installs what differs. False when something newer or foreign is there, so that nothing was installed.
-    async fn install(&mut self, templates: &Templates) -> Result<bool, ServerError> {
+    /// Installs what differs. False when a template is there that is newer or foreign, so that nothing was installed.
+    async fn install(&mut self, lifecycle: &Lifecycle, fitted: &[Templates]) -> Result<bool, ServerError> {
         let mut parts = Vec::new();
-        for part in templates.components() {
-            parts.push(self.plan("component", part).await?);
+        for templates in fitted {
+            for part in templates.components() {
+                parts.push(self.plan("component", part).await?);
+            }
+            parts.push(self.plan("index", templates.index()).await?);
         }
-        parts.push(self.plan("index", templates.index()).await?);
         if parts.iter().any(|part| matches!(part.plan, Plan::Keep | Plan::Refuse)) {
             parts.retain(|part| matches!(part.plan, Plan::Keep | Plan::Refuse));
             for part in parts {
@@ -134,9 +87,12 @@ impl Setup<'_> {
             }
             return Ok(false);
         }
+        if let Some(policy) = lifecycle.policy() {
+            self.put_policy(policy).await?;
+        }
         for part in parts {
             if part.plan != Plan::Leave {
-                self.server.put(&part.path, &part.wanted.body).await?;
+                self.server.put(&part.path, &part.wanted.body).await?.accepted()?;
             }
             let (verdict, detail) = part.result();
             self.report.push(part.what, verdict, detail);
@@ -147,9 +103,64 @@ impl Setup<'_> {
     async fn plan(&self, kind: &str, wanted: Named) -> Result<Part, ServerError> {
         let path = format!("_{kind}_template/{}", wanted.name);
         let found = Found::read(self.server.get(&path).await?.found()?.as_ref());
-        let plan = found.plan(&wanted, self.config.overwrite);
+        let plan = found.plan(wanted.fingerprint(), self.config.template.overwrite);
         let what = format!("{kind} template `{}`", wanted.name);
         Ok(Part { what, path, wanted, found, plan })
+    }
+
+    /// A policy of somebody else is no obstacle: the templates name it, whoever made it.
+    async fn put_policy(&mut self, policy: &Policy) -> Result<(), ServerError> {
+        let ilm = &self.config.ilm;
+        if !ilm.check_exists && !ilm.overwrite {
+            let detail = "not looked at, because `setup.ilm.check_exists` is `false`";
+            self.report.push(policy.what(), Verdict::Ok, detail);
+            return Ok(());
+        }
+        let there = match ilm.check_exists {
+            true => self.server.get(&policy.path()).await?.found()?,
+            false => None,
+        };
+        let found = policy.found(there.as_ref());
+        let plan = found.plan(&policy.fingerprint(), ilm.overwrite);
+        if matches!(plan, Plan::Create | Plan::Update) {
+            let body = policy.body(policy.next_revision(there.as_ref()));
+            self.server.put(&policy.path_over(there.as_ref()), &body).await?.accepted()?;
+        }
+        let (verdict, detail) = match plan {
+            Plan::Keep => (Verdict::Kept, format!("{found} is there, stays and is used")),
+            Plan::Refuse => {
+                let detail = "somebody else made or changed it: it stays and is used; set `setup.ilm.overwrite` to \
+                              `true` to replace it, or give another `setup.ilm.policy_name`";
+                (Verdict::Kept, detail.to_owned())
+            }
+            Plan::Leave | Plan::Create | Plan::Update => result(plan, &found),
+        };
+        self.report.push(policy.what(), verdict, detail);
+        Ok(())
+    }
+
+    /// The templates are in place by now; a look that is not allowed must not call that into question.
+    async fn look(&mut self, templates: &Templates) {
+        let streams = match streams::find(&self.server, templates, &templates.data_set.beside(self.stream)).await {
+            Ok(streams) => streams,
+            Err(fault) => {
+                self.report.push(
+                    format!("data streams of {}", templates.data_set.about),
+                    Verdict::Warning,
+                    fault.to_string(),
+                );
+                return;
+            }
+        };
+        for stream in streams {
+            let look = streams::look(&self.server, templates, &stream, self.options);
+            let (verdict, detail) = match look.await {
+                Ok(found) => found,
+                Err(fault) if self.options.rollover => (Verdict::Failed, fault.to_string()),
+                Err(fault) => (Verdict::Warning, fault.to_string()),
+            };
+            self.report.push(format!("data stream `{}`", stream.name), verdict, detail);
+        }
     }
 }
 
@@ -175,13 +186,17 @@ impl Part {
         }
     }
 
-    /// What was done.
     fn result(&self) -> (Verdict, String) {
-        match self.plan {
-            Plan::Leave => (Verdict::Unchanged, self.found.to_string()),
-            Plan::Create => (Verdict::Created, format!("version {RELEASE}")),
-            _ => (Verdict::Updated, format!("version {RELEASE}; before: {}", self.found)),
-        }
+        result(self.plan, &self.found)
+    }
+}
+
+/// What was done.
+fn result(plan: Plan, found: &Found) -> (Verdict, String) {
+    match plan {
+        Plan::Leave => (Verdict::Unchanged, found.to_string()),
+        Plan::Create => (Verdict::Created, format!("version {RELEASE}")),
+        _ => (Verdict::Updated, format!("version {RELEASE}; before: {found}")),
     }
 }
 

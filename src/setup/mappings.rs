@@ -1,8 +1,10 @@
-//! The mappings: one property per row of the ECS table, and rules for fields that others add.
+//! The mappings: one property per row of a data set's table, and rules for fields that others add.
 //!
 //! Types are Elasticsearch's, as if every server had them. What the index would refuse for a value is made as small as
 //! the types allow, because a refused document is parked and an unindexed value is still in `_source`.
 
+use super::config::Storage;
+use super::datasets::DataSet;
 use crate::ecs::{Field, Kind};
 use serde_json::{Map, Value, json};
 
@@ -16,17 +18,39 @@ const FLATTENED_DEPTH: u32 = 20;
 /// Characters of an undeclared keyword that are indexed, as in ECS.
 pub const KEYWORD_LIMIT: u32 = 1024;
 
-/// Object whose undeclared members are kept but not indexed. AWS adds members at any time, and the same name with two
-/// shapes would have the later documents refused.
-const CLOSED: &str = "aws.cloudtrail";
+/// What storage profile `lean` leaves out of the index for a field.
+enum Thin {
+    /// Found by wildcards and scripts, as detection rules ask; not word by word, and not by terms.
+    Scanned,
+    /// Found by keys and values; not counted or sorted by.
+    Searched,
+    /// Only in `_source`.
+    Stored,
+}
 
-/// The mappings of a data stream of CloudTrail documents.
-pub fn mappings(fields: &[Field]) -> Value {
+/// Fields that storage profile `lean` thins out: what records carry besides their payloads is small. Detection rules ask
+/// for the texts and for the objects of request and response.
+const LEAN: &[(&str, Thin)] = &[
+    ("aws.cloudtrail.additional_eventdata", Thin::Scanned),
+    ("aws.cloudtrail.request_parameters", Thin::Scanned),
+    ("aws.cloudtrail.response_elements", Thin::Scanned),
+    ("aws.cloudtrail.service_event_details", Thin::Scanned),
+    ("aws.cloudtrail.flattened.additional_eventdata", Thin::Stored),
+    ("aws.cloudtrail.flattened.request_parameters", Thin::Searched),
+    ("aws.cloudtrail.flattened.response_elements", Thin::Searched),
+    ("aws.cloudtrail.flattened.service_event_details", Thin::Stored),
+];
+
+/// The mappings of a data stream.
+pub fn mappings(data_set: &DataSet, storage: Storage) -> Value {
     let mut properties = Map::new();
-    for field in fields.iter().filter(|field| field.kind != Kind::Object) {
-        insert(&mut properties, field.name, property(field));
+    for field in data_set.fields.iter().filter(|field| field.kind != Kind::Object) {
+        let thin = LEAN.iter().find(|(name, _)| storage == Storage::Lean && *name == field.name);
+        let property = thin.map_or_else(|| property(field), |(_, thin)| thinned(field, thin));
+        insert(&mut properties, field.name, property);
     }
-    if let Some(Value::Object(closed)) = object(&mut properties, CLOSED) {
+    let closed = data_set.closed.and_then(|name| object(&mut properties, name));
+    if let Some(Value::Object(closed)) = closed {
         closed.insert("dynamic".to_owned(), json!(false));
     }
     json!({
@@ -34,6 +58,23 @@ pub fn mappings(fields: &[Field]) -> Value {
         "dynamic_templates": undeclared(),
         "properties": properties,
     })
+}
+
+fn thinned(field: &Field, thin: &Thin) -> Value {
+    let mut property = property(field);
+    if let Value::Object(property) = &mut property {
+        match thin {
+            Thin::Scanned => {
+                property.remove("fields");
+                property.insert("index".to_owned(), json!(false));
+            }
+            Thin::Searched => {
+                property.insert("doc_values".to_owned(), json!(false));
+            }
+            Thin::Stored => return json!({"type": "object", "enabled": false}),
+        }
+    }
+    property
 }
 
 /// Rules for fields that processors and pipelines of users add, first match first; in the spirit of ECS. A pattern

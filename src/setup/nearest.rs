@@ -1,11 +1,11 @@
-//! What a server lacks, and what takes its place: types by the nearest type, settings and template keys by nothing.
+//! What takes the place of what a server lacks: of types the nearest type, of mode `logsdb` the standard one, of settings
+//! and template keys nothing.
 //!
-//! What a product is known to lack is in [`known`]; the rest is read from the server's own refusal, which names the
-//! type or setting. A refusal that names anything else is no lack and is not touched here.
+//! What a product is known to lack is in [`known`]; the rest is read from the server's own [`refusal`](super::refusal).
 
 use super::engine::Product;
 use super::mappings::KEYWORD_LIMIT;
-use super::template::{IGNORE_MISSING, Templates};
+use super::template::{IGNORE_MISSING, STREAM_OPTIONS, Templates, logsdb};
 use serde_json::{Map, Value, json};
 
 /// One thing done to the templates because the server lacks something.
@@ -19,6 +19,10 @@ pub enum Change {
     Setting(String),
     /// A key of index templates it does not know.
     Key(String),
+    /// The same for what a template says of the data stream.
+    StreamKey(String),
+    /// Mode `logsdb`, or that it keeps `_source` as it was sent.
+    LogsMode,
 }
 
 /// Each type with the nearest one that more servers have. The last resort keeps an object without indexing it.
@@ -31,79 +35,27 @@ const NEAREST: &[(&str, &str)] = &[
 ];
 
 /// Settings that older servers and other products lack, and that may be left out.
-const SETTINGS: &[&str] = &["index.mode", "index.mapping.total_fields.ignore_dynamic_beyond_limit"];
+pub(super) const SETTINGS: &[&str] = &["index.mode", "index.mapping.total_fields.ignore_dynamic_beyond_limit"];
 
 /// The same for keys of index templates.
-const KEYS: &[&str] = &["allow_auto_create", IGNORE_MISSING];
+pub(super) const KEYS: &[&str] = &["allow_auto_create", IGNORE_MISSING];
+
+/// The same for what a template says of the data stream, with its name for people.
+pub(super) const STREAM_KEYS: &[(&str, &str)] =
+    &[("lifecycle", "data stream lifecycle"), (STREAM_OPTIONS, "failure store")];
 
 /// What every version of a product lacks.
 pub fn known(product: Product) -> Vec<Change> {
     match product {
         Product::Elasticsearch => Vec::new(),
         Product::OpenSearch => {
-            let mut changes = vec![Change::Type("flattened".to_owned()), Change::OpenConstant];
+            let mut changes = vec![Change::Type("flattened".to_owned()), Change::OpenConstant, Change::LogsMode];
+            changes.push(Change::StreamKey(STREAM_OPTIONS.to_owned()));
             changes.extend(SETTINGS.iter().map(|name| Change::Setting((*name).to_owned())));
             changes.extend(KEYS.iter().map(|name| Change::Key((*name).to_owned())));
             changes
         }
     }
-}
-
-/// What a server lacks by its answer to a refused template: all that the answer names, or nothing where it names what
-/// cannot be done without.
-pub fn read(refusal: &Value) -> Vec<Change> {
-    let mut changes = Vec::new();
-    let mut add = |change| {
-        if !changes.contains(&change) {
-            changes.push(change);
-        }
-    };
-    for reason in reasons(refusal) {
-        for before in ["o handler for type [", "The mapper type ["] {
-            for name in bracketed(reason, before) {
-                match nearest(name) {
-                    Some(_) => add(Change::Type(name.to_owned())),
-                    None => return Vec::new(),
-                }
-            }
-        }
-        if reason.contains("is missing required parameter [value]") {
-            add(Change::OpenConstant);
-        }
-        for name in bracketed(reason, "unknown setting [") {
-            match SETTINGS.contains(&name) {
-                true => add(Change::Setting(name.to_owned())),
-                false => return Vec::new(),
-            }
-        }
-        for name in bracketed(reason, "[index_template] unknown field [") {
-            match KEYS.contains(&name) {
-                true => add(Change::Key(name.to_owned())),
-                false => return Vec::new(),
-            }
-        }
-    }
-    changes
-}
-
-/// Every reason that an error answer gives, outermost first, each once.
-pub fn reasons(answer: &Value) -> Vec<&str> {
-    fn collect<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        let reason = value.get("reason").or(value.get("error")).and_then(Value::as_str);
-        if let Some(reason) = reason.filter(|reason| !found.contains(reason)) {
-            found.push(reason);
-        }
-        let inner = ["error", "caused_by", "suppressed", "root_cause"];
-        for value in inner.iter().filter_map(|name| value.get(name)) {
-            match value {
-                Value::Array(causes) => causes.iter().for_each(|cause| collect(cause, found)),
-                cause => collect(cause, found),
-            }
-        }
-    }
-    let mut found = Vec::new();
-    collect(answer, &mut found);
-    found
 }
 
 impl Change {
@@ -112,6 +64,8 @@ impl Change {
         match self {
             Change::Setting(name) => templates.settings.remove(name).map(|_| Vec::new()),
             Change::Key(name) => templates.keys.remove(name).map(|_| Vec::new()),
+            Change::StreamKey(name) => templates.stream.remove(name).map(|_| Vec::new()),
+            Change::LogsMode => leave_logsdb(&mut templates.settings).then(Vec::new),
             Change::Type(_) | Change::OpenConstant => {
                 let mut fields = Vec::new();
                 self.replace_in(&mut templates.mappings, "", &mut fields);
@@ -155,7 +109,7 @@ impl Change {
         let concerned = match self {
             Change::Type(name) => declared == Some(name.as_str()),
             Change::OpenConstant => declared == Some(CONSTANT) && !mapping.contains_key("value"),
-            Change::Setting(_) | Change::Key(_) => false,
+            Change::Setting(_) | Change::Key(_) | Change::StreamKey(_) | Change::LogsMode => false,
         };
         if let Some(to) = declared.filter(|_| concerned).and_then(nearest) {
             retype(mapping, to);
@@ -170,6 +124,10 @@ impl Change {
             Change::OpenConstant => format!("type `{CONSTANT}` without a value"),
             Change::Setting(name) => format!("setting `{name}`"),
             Change::Key(name) => format!("template key `{name}`"),
+            Change::StreamKey(name) => {
+                STREAM_KEYS.iter().find(|(key, _)| key == name).map_or(name.as_str(), |(_, words)| words).to_owned()
+            }
+            Change::LogsMode => "index mode `logsdb`".to_owned(),
         }
     }
 
@@ -178,8 +136,12 @@ impl Change {
         let (lacking, why) = match self {
             Change::Type(name) => (name.as_str(), "this server does not have it"),
             Change::OpenConstant => (CONSTANT, "this server wants the value in the mapping"),
-            Change::Setting(_) | Change::Key(_) => {
+            Change::Setting(_) | Change::Key(_) | Change::StreamKey(_) => {
                 return "this server does not know it: left out".to_owned();
+            }
+            Change::LogsMode => {
+                return "this server does not have it, or not with `_source` as it was sent: `standard` instead"
+                    .to_owned();
             }
         };
         let to = nearest(lacking).unwrap_or_default();
@@ -196,13 +158,31 @@ const NAMED: usize = 3;
 
 const CONSTANT: &str = "constant_keyword";
 
-fn nearest(lacking: &str) -> Option<&'static str> {
+pub(super) fn nearest(lacking: &str) -> Option<&'static str> {
     NEAREST.iter().find(|(name, _)| *name == lacking).map(|(_, to)| *to)
+}
+
+/// Takes mode `logsdb` and what belongs to it out of the settings; what the user set otherwise stays.
+fn leave_logsdb(settings: &mut Map<String, Value>) -> bool {
+    let is_ours = |name: &str, ours: &Value| settings.get(name) == Some(ours);
+    let [mode, .., source] = logsdb();
+    if !is_ours(mode.0, &mode.1) && !is_ours(source.0, &source.1) {
+        return false;
+    }
+    for (name, ours) in logsdb() {
+        if settings.get(name) == Some(&ours) {
+            settings.remove(name);
+            if name == mode.0 {
+                settings.insert(name.to_owned(), json!("standard"));
+            }
+        }
+    }
+    true
 }
 
 /// Gives a field another type, with the parameters that type has.
 fn retype(mapping: &mut Map<String, Value>, to: &str) {
-    for parameter in ["value", "ignore_above", "depth_limit"] {
+    for parameter in ["value", "ignore_above", "depth_limit", "doc_values"] {
         mapping.remove(parameter);
     }
     mapping.insert("type".to_owned(), json!(to));
@@ -213,104 +193,23 @@ fn retype(mapping: &mut Map<String, Value>, to: &str) {
     };
 }
 
-/// Every text between `before` and the next `]`.
-fn bracketed<'a>(text: &'a str, before: &str) -> Vec<&'a str> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some((_, after)) = rest.split_once(before) {
-        let Some((name, after)) = after.split_once(']') else {
-            break;
-        };
-        found.push(name);
-        rest = after;
-    }
-    found
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::setup::config::TemplateConfig;
+    use crate::setup::config::SetupConfig;
+    use crate::setup::datasets;
+    use crate::setup::lifecycle::Lifecycle;
 
-    fn lacks_type(name: &str) -> Vec<Change> {
-        vec![Change::Type(name.to_owned())]
-    }
-
-    /// An answer as servers nest it.
-    fn refusal(reason: &str) -> Value {
-        json!({"status": 400, "error": {
-            "root_cause": [{"type": "illegal_argument_exception", "reason": "composable template [x] template after composition is invalid"}],
-            "type": "illegal_argument_exception",
-            "reason": "composable template [x] template after composition is invalid",
-            "caused_by": {"type": "illegal_argument_exception", "reason": "invalid composite mappings for [x]",
-                "caused_by": {"type": "mapper_parsing_exception", "reason": reason}},
-        }})
-    }
-
-    #[test]
-    fn lacking_types_are_read_from_each_servers_words() {
-        let opensearch =
-            "Failed to parse mapping [_doc]: No handler for type [flattened] declared on field [request_parameters]";
-        assert_eq!(read(&refusal(opensearch)), lacks_type("flattened"));
-        let elasticsearch = "Failed to parse mapping: The mapper type [constant_keyword] declared on field [x] does not exist. It might have been created within a future version or requires a plugin to be installed. Check the documentation.";
-        assert_eq!(read(&refusal(elasticsearch)), lacks_type("constant_keyword"));
-        let valueless = "Failed to parse mapping [_doc]: Field [namespace] is missing required parameter [value]";
-        assert_eq!(read(&refusal(valueless)), [Change::OpenConstant]);
-    }
-
-    #[test]
-    fn lacking_settings_and_keys_are_read_from_each_servers_words() {
-        let both = vec![
-            Change::Setting("index.mapping.total_fields.ignore_dynamic_beyond_limit".to_owned()),
-            Change::Setting("index.mode".to_owned()),
-        ];
-        let opensearch2 = refusal(
-            "index_template [x] invalid, cause [Validation Failed: 1: unknown setting [index.mapping.total_fields.ignore_dynamic_beyond_limit] please check that any required plugins are installed, or check the breaking changes documentation for removed settings;2: expected [index.mode] to be private but it was not;3: unknown setting [index.mode] did you mean [index.codec]?;]",
-        );
-        assert_eq!(read(&opensearch2), both);
-        let opensearch3 = json!({"status": 400, "error": {
-            "type": "settings_exception",
-            "reason": "unknown setting [index.mapping.total_fields.ignore_dynamic_beyond_limit] please check that any required plugins are installed",
-            "suppressed": [{"type": "settings_exception", "reason": "unknown setting [index.mode] did you mean [index.codec]?"}],
-        }});
-        assert_eq!(read(&opensearch3), both);
-        let key = refusal("[1:65] [index_template] unknown field [allow_auto_create]");
-        assert_eq!(read(&key), [Change::Key("allow_auto_create".to_owned())]);
-    }
-
-    #[test]
-    fn what_cannot_be_done_without_is_no_lack() {
-        for reason in [
-            "No handler for type [ip] declared on field [ip]",
-            "unknown setting [index.number_of_shard] did you mean [index.number_of_shards]?",
-            "unknown setting [index.mode]; unknown setting [index.nonsense]",
-            "[1:65] [index_template] unknown field [data_stream]",
-            "unknown value for [index.codec] must be one of [default, best_compression] but was: zzz",
-            "",
-        ] {
-            assert_eq!(read(&refusal(reason)), [], "{reason}");
-        }
-        for answer in [json!(null), json!([]), json!({"error": "no handler found for uri [/x] and method [POST]"})] {
-            assert_eq!(read(&answer), []);
-        }
-    }
-
-    #[test]
-    fn reasons_come_outermost_first_and_once() {
-        assert_eq!(
-            reasons(&refusal("because")),
-            [
-                "composable template [x] template after composition is invalid",
-                "invalid composite mappings for [x]",
-                "because"
-            ]
-        );
+    fn templates(config: Value) -> Templates {
+        let config: SetupConfig = serde_json::from_value(config).unwrap();
+        let [records, ..] = datasets::ALL;
+        Templates::new(&config, records, &Lifecycle::Dsl(json!({})))
     }
 
     #[test]
     fn types_are_replaced_wherever_they_are_declared() {
-        let mut templates = Templates::new(&TemplateConfig::default());
+        let mut templates = templates(json!({}));
         templates.mappings = json!({
             "dynamic_templates": [{"messages": {"match_mapping_type": "string", "mapping": {"type": "match_only_text"}}}],
             "properties": {
@@ -347,14 +246,44 @@ mod tests {
 
     #[test]
     fn settings_and_keys_are_left_out_once() {
-        let mut templates = Templates::new(&TemplateConfig::default());
+        let mut templates = templates(json!({"template": {"index_mode": "logsdb"}}));
         for change in known(Product::OpenSearch) {
             assert!(change.apply(&mut templates).is_some(), "{change:?}");
             assert_eq!(change.apply(&mut templates), None);
         }
         assert!(!templates.settings.contains_key("index.mode"));
+        assert!(!templates.settings.keys().any(|name| name.starts_with("index.sort") || name.contains("source")));
         assert!(!templates.keys.contains_key("allow_auto_create"));
+        assert!(!templates.stream.contains_key("data_stream_options"));
         assert!(!templates.mappings.to_string().contains("flattened\",\"ignore_above"));
+    }
+
+    #[test]
+    fn without_logsdb_the_index_is_a_standard_one() {
+        let standard = templates(json!({})).settings;
+        for first in [Change::LogsMode, Change::Setting("index.mode".to_owned())] {
+            let mut templates = templates(json!({"template": {"index_mode": "logsdb"}}));
+            assert!(first.apply(&mut templates).is_some());
+            Change::LogsMode.apply(&mut templates);
+            assert_eq!(Change::LogsMode.apply(&mut templates), None);
+            let mut left = standard.clone();
+            if first != Change::LogsMode {
+                left.remove("index.mode");
+            }
+            assert_eq!(templates.settings, left);
+        }
+        let own = json!({"template": {"index_mode": "logsdb", "settings": {"index": {"sort": {"field": "event.id"}}}}});
+        let mut templates = templates(own);
+        assert!(Change::LogsMode.apply(&mut templates).is_some());
+        assert_eq!(templates.settings["index.sort.field"], json!("event.id"));
+    }
+
+    #[test]
+    fn a_field_that_is_only_searched_loses_that_with_its_type() {
+        let mut templates = templates(json!({"template": {"storage": "lean"}}));
+        Change::Type("flattened".to_owned()).apply(&mut templates).unwrap();
+        let fields = &templates.mappings["properties"]["aws"]["properties"]["cloudtrail"]["properties"]["flattened"];
+        assert_eq!(fields["properties"]["request_parameters"], json!({"type": "flat_object"}));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Questions and orders to the cluster: JSON in, JSON out, and a refusal that says what to do.
 
 use super::engine::{Engine, EngineError};
-use super::nearest::reasons;
+use super::lifecycle::PolicyError;
+use super::refusal::reasons;
 use crate::output::elasticsearch::{Cluster, Method, SendFault};
 use serde_json::Value;
 
@@ -12,6 +13,8 @@ const SHOWN: usize = 200;
 pub struct Server<'a> {
     cluster: &'a Cluster,
     pub engine: Engine,
+    /// Orders are not sent.
+    dry_run: bool,
 }
 
 /// An answer, whatever its status.
@@ -34,17 +37,21 @@ pub enum ServerError {
     Engine(#[from] EngineError),
     #[error("the server refuses the templates even after {0} changes to them")]
     Unfit(usize),
+    #[error("this server has no {lacking}, and `{setting}` asks for it")]
+    Lacking { lacking: &'static str, setting: &'static str },
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
 }
 
 impl<'a> Server<'a> {
-    /// Asks the cluster what it is.
+    /// Asks the cluster what it is. In a dry run, nothing that would change it is sent.
     ///
     /// # Errors
     /// It does not answer, refuses, or is no server that trailship works with.
-    pub async fn find(cluster: &'a Cluster) -> Result<Server<'a>, ServerError> {
+    pub async fn find(cluster: &'a Cluster, dry_run: bool) -> Result<Server<'a>, ServerError> {
         let greeting = exchange(cluster, Method::Get, "", None).await?.accepted()?;
         let engine = Engine::read(&greeting)?;
-        Ok(Server { cluster, engine })
+        Ok(Server { cluster, engine, dry_run })
     }
 
     /// # Errors
@@ -53,16 +60,35 @@ impl<'a> Server<'a> {
         exchange(self.cluster, Method::Get, path, None).await
     }
 
+    /// A question that is asked by POST, and changes nothing.
+    ///
     /// # Errors
     /// No answer.
-    pub async fn post(&self, path: &str, body: Option<&Value>) -> Result<Answer, ServerError> {
+    pub async fn simulate(&self, path: &str, body: Option<&Value>) -> Result<Answer, ServerError> {
         exchange(self.cluster, Method::Post, path, body).await
     }
 
+    /// Stores something; nothing in a dry run.
+    ///
     /// # Errors
-    /// No answer, or a refusal.
-    pub async fn put(&self, path: &str, body: &Value) -> Result<Value, ServerError> {
-        exchange(self.cluster, Method::Put, path, Some(body)).await?.accepted()
+    /// No answer.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Answer, ServerError> {
+        self.order(Method::Put, path, Some(body)).await
+    }
+
+    /// Does something; nothing in a dry run.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn post(&self, path: &str) -> Result<Answer, ServerError> {
+        self.order(Method::Post, path, None).await
+    }
+
+    async fn order(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, ServerError> {
+        if self.dry_run {
+            return Ok(Answer { status: 200, body: Value::Null, asked: String::new() });
+        }
+        exchange(self.cluster, method, path, body).await
     }
 }
 
@@ -78,6 +104,11 @@ impl Answer {
             true => Ok(self.body),
             false => Err(self.refusal()),
         }
+    }
+
+    /// Whether the server has no such call at all: another product, an older version, or serverless.
+    pub fn is_no_such_call(&self) -> bool {
+        matches!(self.status, 400 | 405 | 410)
     }
 
     /// What was asked for, where it is there.
@@ -128,8 +159,8 @@ fn advice(status: u16) -> &'static str {
     match status {
         401 => "; the credentials are wrong or have expired: check `api_key`, or `username` and `password`",
         403 => {
-            "; the credentials lack a privilege: setup wants `monitor` and `manage_index_templates` on the cluster, \
-             `view_index_metadata` on the data stream, and `manage` on it for a rollover"
+            "; the credentials lack a privilege: setup wants `monitor`, `manage_index_templates` and `manage_ilm` on the \
+             cluster, `view_index_metadata` on the data streams, and `manage` on them for a rollover"
         }
         _ => "",
     }

@@ -2,12 +2,12 @@
 //!
 //! Only looks, unless a rollover is asked for.
 
-use super::config::TemplateConfig;
+use super::install::Options;
 use super::pattern::fits;
 use super::report::Verdict;
 use super::server::{Server, ServerError};
-use super::template::{MANAGED_BY, Templates};
-use serde_json::Value;
+use super::template::{MANAGED_BY, STREAM_OPTIONS, Templates};
+use serde_json::{Value, json};
 
 /// A data stream that the templates concern.
 pub struct Stream {
@@ -32,16 +32,19 @@ enum Winner {
     Other(String),
 }
 
-/// The data stream that is shipped into, first, and all others that get our template.
+/// The data stream of this name, first, and all others that get our template. A pattern for a name stands for none.
 ///
 /// # Errors
 /// The server does not answer, or refuses.
-pub async fn find(server: &Server<'_>, config: &TemplateConfig, stream: &str) -> Result<Vec<Stream>, ServerError> {
-    let pattern = config.pattern.as_str();
-    let all = server.get(PRIORITIES).await?.accepted()?;
-    let state = State::Absent;
-    let mut streams = vec![Stream { name: stream.to_owned(), state, winner: winner(&all, config, stream) }];
-    let apart = (!fits(pattern, stream)).then_some(stream);
+pub async fn find(server: &Server<'_>, templates: &Templates, stream: &str) -> Result<Vec<Stream>, ServerError> {
+    let pattern = templates.pattern.as_str();
+    let all = with_ours(server.get(PRIORITIES).await?.accepted()?, templates);
+    let mut streams = Vec::new();
+    if !stream.contains('*') {
+        let winner = winner(&all, templates, stream);
+        streams.push(Stream { name: stream.to_owned(), state: State::Absent, winner });
+    }
+    let apart = (!stream.contains('*') && !fits(pattern, stream)).then_some(stream);
     for asked in std::iter::once(pattern).chain(apart) {
         let found = server.get(&format!("_resolve/index/{asked}")).await?.found()?.unwrap_or_default();
         for (name, state) in resolved(&found) {
@@ -49,7 +52,7 @@ pub async fn find(server: &Server<'_>, config: &TemplateConfig, stream: &str) ->
                 known.state = state;
                 continue;
             }
-            let winner = winner(&all, config, name);
+            let winner = winner(&all, templates, name);
             if matches!((&state, &winner), (State::Writes(_), Winner::Ours(_))) {
                 streams.push(Stream { name: name.to_owned(), state, winner });
             }
@@ -58,7 +61,8 @@ pub async fn find(server: &Server<'_>, config: &TemplateConfig, stream: &str) ->
     Ok(streams)
 }
 
-/// Looks at one data stream, and with `rollover` gives it a new index where its own was made with other templates.
+/// Looks at one data stream, and with `rollover` gives it what is new, and a new index, where its own was made with other
+/// templates.
 ///
 /// # Errors
 /// The server does not answer, or refuses.
@@ -66,13 +70,20 @@ pub async fn look(
     server: &Server<'_>,
     templates: &Templates,
     stream: &Stream,
-    rollover: bool,
+    options: Options,
 ) -> Result<(Verdict, String), ServerError> {
     let name = &stream.name;
     let wins = match &stream.winner {
         Winner::Ours(wins) => wins,
         Winner::Other(detail) => return Ok((Verdict::Warning, detail.clone())),
     };
+    if !options.dry_run && !is_made_of(server, templates, name).await? {
+        let detail = format!(
+            "{wins}, but an index made now would have other mappings: does `{}` replace their `_meta`?",
+            templates.custom_name()
+        );
+        return Ok((Verdict::Warning, detail));
+    }
     let index = match &stream.state {
         State::Absent => return Ok((Verdict::Ok, format!("{wins}; the first document makes it"))),
         State::Taken => {
@@ -86,19 +97,66 @@ pub async fn look(
     if made_with(mappings) == Some(&templates.fingerprint()) {
         return Ok((Verdict::Unchanged, format!("{wins}; `{index}` was made with it")));
     }
-    if !rollover {
+    if !options.rollover {
         let detail = format!("{wins}, but `{index}` was made with other templates: run `trailship setup --rollover`");
         return Ok((Verdict::Warning, detail));
     }
-    let rolled = server.post(&format!("{name}/_rollover"), None).await?.accepted()?;
-    let new = rolled.get("new_index").and_then(Value::as_str).unwrap_or("a new index");
-    Ok((Verdict::Updated, format!("{wins}; rolled over from `{index}` to `{new}`")))
+    let unheard = renew(server, templates, name).await?;
+    let rolled = server.post(&format!("{name}/_rollover")).await?.accepted()?;
+    let new = rolled.get("new_index").and_then(Value::as_str);
+    let to = new.map_or_else(|| "a new index".to_owned(), |new| format!("`{new}`"));
+    let done = if options.dry_run { "to be rolled over" } else { "rolled over" };
+    let mut detail = format!("{wins}; {done} from `{index}` to {to}");
+    if !unheard.is_empty() {
+        detail.push_str(&format!("; this server does not change the {} of a data stream", unheard.join(" and ")));
+    }
+    Ok((Verdict::Updated, detail))
 }
 
-/// Which template wins for a name, from the list of all: OpenSearch does not simulate the index of a data stream that
-/// exists.
-fn winner(all: &Value, config: &TemplateConfig, stream: &str) -> Winner {
-    let (ours, pattern) = (config.name.as_str(), config.pattern.as_str());
+/// Whether the server would make an index of this name with our mappings; also where it does not say. OpenSearch does not
+/// simulate the index of a data stream that exists.
+async fn is_made_of(server: &Server<'_>, templates: &Templates, name: &str) -> Result<bool, ServerError> {
+    let answer = server.simulate(&format!("_index_template/_simulate_index/{name}"), None).await?;
+    let mappings = answer.body.pointer("/template/mappings");
+    Ok(!answer.is_accepted() || made_with(mappings) == Some(&templates.fingerprint()))
+}
+
+/// Gives a data stream what its template says of it, which otherwise counts only when it is made. What the server has no
+/// call for is given back in words.
+async fn renew(server: &Server<'_>, templates: &Templates, name: &str) -> Result<Vec<&'static str>, ServerError> {
+    let mut unheard = Vec::new();
+    for (key, call, words) in [("lifecycle", "_lifecycle", "lifecycle"), (STREAM_OPTIONS, "_options", "failure store")]
+    {
+        let Some(body) = templates.stream.get(key) else {
+            continue;
+        };
+        let answer = server.put(&format!("_data_stream/{name}/{call}"), body).await?;
+        if answer.is_no_such_call() {
+            unheard.push(words);
+        } else {
+            answer.accepted()?;
+        }
+    }
+    Ok(unheard)
+}
+
+/// The list of all templates with ours as it is, or in a dry run would be.
+fn with_ours(mut all: Value, templates: &Templates) -> Value {
+    let ours = json!({"name": templates.name, "index_template": {
+        "index_patterns": [templates.pattern], "priority": templates.priority}});
+    match all.get_mut("index_templates").and_then(Value::as_array_mut) {
+        Some(listed) => {
+            listed.retain(|listed| listed["name"] != templates.name.as_str());
+            listed.push(ours);
+        }
+        None => all = json!({"index_templates": [ours]}),
+    }
+    all
+}
+
+/// Which template wins for a name, from the list of all.
+fn winner(all: &Value, templates: &Templates, stream: &str) -> Winner {
+    let (ours, pattern) = (templates.name.as_str(), templates.pattern.as_str());
     let fitting = fitting(all, stream);
     let Some((winner, others)) = fitting.split_first() else {
         return Winner::Other(format!("no template applies: `setup.template.pattern` is `{pattern}`"));
@@ -107,7 +165,7 @@ fn winner(all: &Value, config: &TemplateConfig, stream: &str) -> Winner {
         return Winner::Other(format!(
             "`{}` applies, with priority {}: ours has the pattern `{pattern}` and priority {}; set \
              `setup.template.pattern` or `setup.template.priority`",
-            winner.name, winner.priority, config.priority
+            winner.name, winner.priority, templates.priority
         ));
     }
     let others: Vec<String> = others.iter().map(|other| format!("`{}`", other.name)).collect();

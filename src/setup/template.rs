@@ -1,13 +1,14 @@
 //! The templates as one thing that can be changed, and as the bodies that a server stores.
 //!
-//! Two component templates (settings, mappings), a third that is the user's (`NAME@custom`, applied last where it
-//! exists), and the index template that composes them. Nothing else is composed, so that no server's built-in templates
+//! For each data set two component templates (settings, mappings), a third that is the user's (`NAME@custom`, applied
+//! last where it exists), and the index template that composes them. Nothing else is composed, so that no server's built-in templates
 //! decide what our documents become. Each body says who made it, its version, and a fingerprint of its content; the
 //! mappings carry a fingerprint too, so that an index says which templates it was made with.
 
-use super::config::TemplateConfig;
+use super::config::{IndexMode, SetupConfig, Switch};
+use super::datasets::DataSet;
+use super::lifecycle::{self, Lifecycle};
 use super::mappings;
-use crate::ecs::table::FIELDS;
 use serde_json::{Map, Value, json};
 
 /// Who made a template, in `_meta.managed_by`.
@@ -15,6 +16,9 @@ pub const MANAGED_BY: &str = "trailship";
 
 /// Key of an index template that lets it name component templates that do not exist.
 pub const IGNORE_MISSING: &str = "ignore_missing_component_templates";
+
+/// What a template says of a data stream besides its lifecycle.
+pub const STREAM_OPTIONS: &str = "data_stream_options";
 
 /// Index settings, unless the configuration says otherwise.
 fn settings() -> Map<String, Value> {
@@ -35,10 +39,26 @@ fn settings() -> Map<String, Value> {
     }
 }
 
-/// The templates, not yet divided into bodies.
-#[derive(Debug, Clone, PartialEq)]
+/// Index settings of mode `logsdb`. A custom `_id` is kept, and so is `_source` as it was sent: made anew from fields it
+/// would have lists sorted and members lost.
+pub fn logsdb() -> [(&'static str, Value); 4] {
+    [
+        ("index.mode", json!("logsdb")),
+        ("index.sort.field", json!(["cloud.account.id", "@timestamp"])),
+        ("index.sort.order", json!(["asc", "desc"])),
+        ("index.mapping.source.mode", json!("stored")),
+    ]
+}
+
+/// The templates of a data set, not yet divided into bodies.
+#[derive(Debug, Clone)]
 pub struct Templates {
-    name: String,
+    /// Name of the index template.
+    pub name: String,
+    /// Data streams that get it.
+    pub pattern: String,
+    pub priority: u32,
+    pub data_set: DataSet,
     /// Whether `NAME@custom` is composed.
     pub custom: bool,
     /// Keys of the index template besides those that [`Templates::index`] writes.
@@ -46,6 +66,8 @@ pub struct Templates {
     /// Index settings by dotted name.
     pub settings: Map<String, Value>,
     pub mappings: Value,
+    /// What concerns the data stream and not its indices: `lifecycle`, `data_stream_options`.
+    pub stream: Map<String, Value>,
 }
 
 /// A template as a server stores it.
@@ -55,19 +77,50 @@ pub struct Named {
     pub body: Value,
 }
 
+impl Named {
+    /// Fingerprint of the body, as it is written into it.
+    pub fn fingerprint(&self) -> &str {
+        self.body.pointer("/_meta/fingerprint").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
 impl Templates {
     /// The templates for a server that knows everything.
-    pub fn new(config: &TemplateConfig) -> Templates {
-        let name = config.name.as_str().to_owned();
+    pub fn new(config: &SetupConfig, data_set: DataSet, looked_after: &Lifecycle) -> Templates {
+        let template = &config.template;
+        let name = format!("{}{}", template.name.as_str(), data_set.suffix);
+        let pattern = data_set.beside(template.pattern.as_str());
+        let priority = data_set.priority(template.priority);
         let mut keys = Map::new();
         keys.insert("allow_auto_create".to_owned(), json!(true));
         keys.insert("data_stream".to_owned(), json!({}));
         keys.insert(IGNORE_MISSING.to_owned(), json!([custom_name(&name)]));
-        keys.insert("index_patterns".to_owned(), json!([config.pattern.as_str()]));
-        keys.insert("priority".to_owned(), json!(config.priority));
+        keys.insert("index_patterns".to_owned(), json!([pattern]));
+        keys.insert("priority".to_owned(), json!(priority));
         let mut settings = settings();
-        flatten("index", &config.settings.index, &mut settings);
-        Templates { name, custom: true, keys, settings, mappings: mappings::mappings(FIELDS) }
+        if template.index_mode == IndexMode::Logsdb {
+            settings.extend(logsdb().map(|(name, value)| (name.to_owned(), value)));
+        }
+        let mut stream = Map::new();
+        match looked_after {
+            Lifecycle::Ilm(policy) => {
+                settings.insert("index.lifecycle.name".to_owned(), json!(policy.name));
+            }
+            Lifecycle::Dsl(lifecycle) => {
+                stream.insert("lifecycle".to_owned(), lifecycle.clone());
+            }
+            Lifecycle::Ism(_) | Lifecycle::None => {}
+        }
+        let failure_store = match config.failure_store {
+            Switch::False => json!({"enabled": false}),
+            Switch::Auto | Switch::True => {
+                json!({"enabled": true, "lifecycle": lifecycle::of_failures(&config.lifecycle)})
+            }
+        };
+        stream.insert(STREAM_OPTIONS.to_owned(), json!({"failure_store": failure_store}));
+        flatten("index", &template.settings.index, &mut settings);
+        let mappings = mappings::mappings(&data_set, template.storage);
+        Templates { name, pattern, priority, data_set, custom: true, keys, settings, mappings, stream }
     }
 
     /// Name of the component template that is the user's own.
@@ -75,9 +128,12 @@ impl Templates {
         custom_name(&self.name)
     }
 
-    /// Fingerprint of what an index is made with: settings and mappings.
+    /// Fingerprint of what an index and its data stream are made with.
     pub fn fingerprint(&self) -> String {
-        fingerprint(&json!([self.settings, self.mappings]))
+        match self.stream.is_empty() {
+            true => fingerprint(&json!([self.settings, self.mappings])),
+            false => fingerprint(&json!([self.settings, self.mappings, self.stream])),
+        }
     }
 
     /// The component templates, in the order in which they are composed.
@@ -102,6 +158,9 @@ impl Templates {
         }
         let mut body = self.keys.clone();
         body.insert("composed_of".to_owned(), json!(composed));
+        if !self.stream.is_empty() {
+            body.insert("template".to_owned(), json!(self.stream));
+        }
         signed(self.name.clone(), Value::Object(body))
     }
 
@@ -109,7 +168,10 @@ impl Templates {
     pub fn trial(&self) -> Value {
         let mut body = self.keys.clone();
         body.insert("index_patterns".to_owned(), json!([format!("trial-of-{}", self.name)]));
-        body.insert("template".to_owned(), json!({"settings": self.settings, "mappings": self.mappings}));
+        let mut template = self.stream.clone();
+        template.insert("settings".to_owned(), json!(self.settings));
+        template.insert("mappings".to_owned(), self.mappings.clone());
+        body.insert("template".to_owned(), Value::Object(template));
         Value::Object(body)
     }
 
@@ -120,11 +182,14 @@ impl Templates {
 
 /// Version of this program as templates carry it: 1,002,003 for 1.2.3.
 pub fn version() -> u64 {
-    let number =
-        |text: &str| text.bytes().filter(u8::is_ascii_digit).fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
-    number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
-        + number(env!("CARGO_PKG_VERSION_MINOR")) * 1_000
-        + number(env!("CARGO_PKG_VERSION_PATCH"))
+    number_of(env!("CARGO_PKG_VERSION"))
+}
+
+/// The same for the text of a version; what is no number counts 0.
+pub fn number_of(version: &str) -> u64 {
+    let mut parts = version.split(['.', '-', '+']).map(|part| part.parse::<u64>().unwrap_or(0).min(999));
+    let mut next = || parts.next().unwrap_or(0);
+    next() * 1_000_000 + next() * 1_000 + next()
 }
 
 fn custom_name(name: &str) -> String {
@@ -146,7 +211,7 @@ fn signed(name: String, mut body: Value) -> Named {
 }
 
 /// The first eight bytes of SHA-256 over the JSON text, in hexadecimal.
-fn fingerprint(value: &Value) -> String {
+pub fn fingerprint(value: &Value) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, value.to_string().as_bytes());
     digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -165,14 +230,19 @@ fn flatten(prefix: &str, nested: &Map<String, Value>, flat: &mut Map<String, Val
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::setup::config::SetupConfig;
+    use crate::setup::datasets;
+
+    fn of(config: Value) -> [Templates; 3] {
+        let config: SetupConfig = serde_json::from_value(config).unwrap();
+        datasets::ALL.map(|data_set| Templates::new(&config, data_set, &Lifecycle::None))
+    }
 
     fn with(config: Value) -> Templates {
-        let config: SetupConfig = serde_json::from_value(json!({"template": config})).unwrap();
-        Templates::new(&config.template)
+        let [records, ..] = of(json!({"template": config}));
+        records
     }
 
     fn at<'a>(templates: &'a Templates, pointer: &str) -> &'a Value {
@@ -197,6 +267,94 @@ mod tests {
         assert_eq!(index.body["ignore_missing_component_templates"], json!(["trailship-aws.cloudtrail@custom"]));
         assert_eq!(index.body["_meta"]["managed_by"], json!("trailship"));
         assert_eq!(index.body["version"], json!(version()));
+    }
+
+    #[test]
+    fn each_data_set_has_templates_of_its_own() {
+        let [_, dead_letter, integrity] = of(json!({"template": {"priority": 150}}));
+        for (templates, suffix) in [(dead_letter, "_dead_letter"), (integrity, "_integrity")] {
+            let index = templates.index();
+            assert_eq!(index.name, format!("trailship-aws.cloudtrail{suffix}"));
+            assert_eq!(index.body["index_patterns"], json!([format!("logs-aws.cloudtrail{suffix}-*")]));
+            assert_eq!(index.body["priority"], json!(151));
+            let [settings, mappings] = templates.components();
+            assert_eq!(
+                index.body["composed_of"],
+                json!([settings.name, mappings.name, format!("{}@custom", index.name)])
+            );
+            assert_eq!(
+                at(&templates, "/properties/data_stream/properties/dataset/value"),
+                &json!(format!("aws.cloudtrail{suffix}"))
+            );
+        }
+    }
+
+    #[test]
+    fn the_lifecycle_and_the_failure_store_are_the_data_streams() {
+        let config: SetupConfig = serde_json::from_value(json!({"failure_store": "false"})).unwrap();
+        let [records, ..] = datasets::ALL;
+        let lifecycle = Lifecycle::Dsl(json!({"enabled": true}));
+        let body = Templates::new(&config, records, &lifecycle).index().body;
+        let expected =
+            json!({"lifecycle": {"enabled": true}, "data_stream_options": {"failure_store": {"enabled": false}}});
+        assert_eq!(body["template"], expected);
+        let Ok(lifecycle) = Lifecycle::usual(crate::setup::Product::Elasticsearch, &config) else { panic!() };
+        let templates = Templates::new(&config, records, &lifecycle);
+        assert_eq!(templates.settings["index.lifecycle.name"], json!("trailship"));
+        assert_eq!(
+            with(json!({})).index().body["template"]["data_stream_options"]["failure_store"]["enabled"],
+            json!(true)
+        );
+        assert_ne!(templates.fingerprint(), with(json!({})).fingerprint());
+    }
+
+    #[test]
+    fn logsdb_sorts_by_what_is_mapped_and_keeps_the_source() {
+        for templates in of(json!({"template": {"index_mode": "logsdb"}})) {
+            for (name, value) in logsdb() {
+                assert_eq!(templates.settings[name], value);
+            }
+            assert_eq!(at(&templates, "/properties/cloud/properties/account/properties/id/type"), &json!("keyword"));
+        }
+        let own = with(json!({"index_mode": "logsdb", "settings": {"index": {"sort": {"field": "event.id"}}}}));
+        assert_eq!(own.settings["index.sort.field"], json!("event.id"));
+    }
+
+    #[test]
+    fn lean_leaves_out_copies_and_nothing_that_detection_rules_ask_for() {
+        let lean = with(json!({"storage": "lean"}));
+        let payload =
+            |name: &str| at(&lean, &format!("/properties/aws/properties/cloudtrail/properties/{name}")).clone();
+        let text = json!({"type": "keyword", "ignore_above": 8191, "index": false});
+        assert_eq!(payload("request_parameters"), text);
+        assert_eq!(payload("response_elements"), text);
+        let object = payload("flattened/properties/request_parameters");
+        assert_eq!(object, json!({"type": "flattened", "ignore_above": 8191, "depth_limit": 20, "doc_values": false}));
+        assert_eq!(payload("flattened/properties/additional_eventdata"), json!({"type": "object", "enabled": false}));
+        assert_eq!(
+            payload("flattened/properties/insight_details"),
+            json!({"type": "flattened", "ignore_above": 8191, "depth_limit": 20})
+        );
+        assert_ne!(lean.fingerprint(), with(json!({})).fingerprint());
+        // All others are as ever.
+        let (mut lean, full) = (lean.mappings, with(json!({})).mappings);
+        let (lean, full) = (&mut lean["properties"], &full["properties"]);
+        lean["aws"] = full["aws"].clone();
+        assert_eq!(lean, full);
+    }
+
+    #[test]
+    fn versions_are_numbers() {
+        for (text, number) in [
+            ("1.2.3", 1_002_003),
+            ("0.1.0", 1_000),
+            ("10.0.0-rc.1", 10_000_000),
+            ("999.0.0", 999_000_000),
+            ("x", 0),
+            ("", 0),
+        ] {
+            assert_eq!(number_of(text), number, "{text}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ async fn a_refused_record_is_parked_alone() {
         bucket.put(&trail::key("CloudTrail", "mixed"), trail::gzip(text.as_bytes())).await;
 
         let strict = "setup.template:\n  name: strict-aws.cloudtrail\n  pattern: logs-aws.cloudtrail-refused_*\n  priority: 300\n  \
-             settings.index.mapping.ignore_malformed: false";
+             settings.index.mapping.ignore_malformed: false\nsetup.failure_store: false";
         let output = Program::elasticsearch(&search.url, &stream.namespace, "");
         let program = Program::new(&bucket.input(""), &output, strict);
         program.setup();

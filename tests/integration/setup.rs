@@ -1,5 +1,9 @@
 //! The templates on real servers: accepted, complete, and left alone when there is nothing to do.
 
+mod privileges;
+mod profiles;
+mod streams;
+
 use crate::have;
 use crate::support::search::Stream;
 use crate::support::servers::{Server, engines};
@@ -8,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use trailship::output::elasticsearch::{Cluster, ElasticsearchConfig};
-use trailship::setup::{Report, SetupConfig, Verdict, install};
+use trailship::setup::{Options, Report, SetupConfig, Verdict, install};
 
 /// Templates and a data stream of one test.
 struct Own {
@@ -24,23 +28,34 @@ impl Own {
     }
 
     async fn setup(&self, more: Value, rollover: bool) -> Report {
+        self.install(json!({"template": more}), Options { rollover, ..Options::default() }).await
+    }
+
+    /// With a whole section `setup`.
+    async fn install(&self, mut config: Value, options: Options) -> Report {
         // Above the priority of the templates that other tests install for their streams.
         let mut template = json!({"name": self.name, "pattern": self.pattern, "priority": 400});
-        for (key, value) in more.as_object().unwrap() {
+        for (key, value) in config["template"].as_object().into_iter().flatten() {
             template[key] = value.clone();
         }
-        let setup: SetupConfig = serde_json::from_value(json!({"template": template})).unwrap();
+        config["template"] = template;
+        let setup: SetupConfig = serde_json::from_value(config).unwrap();
         let output: ElasticsearchConfig =
             serde_json::from_value(json!({"hosts": [self.stream.url], "index": self.stream.name()})).unwrap();
         let Ok(settings) = output.settle("default") else { panic!("the settings are right") };
         let cluster = Cluster::new(Arc::new(settings)).unwrap();
-        install(&cluster, &setup.template, rollover).await
+        install(&cluster, &setup, options).await
+    }
+
+    /// The data stream of another data set, by its suffix.
+    fn beside(&self, suffix: &str) -> String {
+        format!("logs-aws.cloudtrail{suffix}-{}", self.stream.namespace)
     }
 
     /// Everything that the server has stored under our names, as it gives it.
     async fn stored(&self) -> Value {
         let (_, components) = self.stream.call(Method::GET, &format!("_component_template/{}*", self.name), None).await;
-        let (_, index) = self.stream.call(Method::GET, &format!("_index_template/{}", self.name), None).await;
+        let (_, index) = self.stream.call(Method::GET, &format!("_index_template/{}*", self.name), None).await;
         json!([components, index])
     }
 
@@ -50,16 +65,24 @@ impl Own {
     }
 
     /// Ships one document, which makes the data stream.
-    async fn ship(&self, mut document: Value) {
+    async fn ship(&self, document: Value) {
+        self.ship_into(&self.stream.name(), document).await;
+    }
+
+    async fn ship_into(&self, stream: &str, mut document: Value) {
         document["@timestamp"] = json!("2026-01-02T03:04:05.000Z");
         let (status, answer) =
-            self.stream.call(Method::POST, &format!("{}/_doc?refresh=true", self.stream.name()), Some(document)).await;
+            self.stream.call(Method::POST, &format!("{stream}/_doc?refresh=true"), Some(document)).await;
         assert_eq!(status, 201, "{answer}");
     }
 
     /// Type of every field and sub-field of the newest index.
     async fn types(&self) -> BTreeMap<String, Value> {
-        let (status, answer) = self.stream.call(Method::GET, &format!("{}/_mapping", self.stream.name()), None).await;
+        self.types_of(&self.stream.name()).await
+    }
+
+    async fn types_of(&self, stream: &str) -> BTreeMap<String, Value> {
+        let (status, answer) = self.stream.call(Method::GET, &format!("{stream}/_mapping"), None).await;
         assert_eq!(status, 200, "{answer}");
         let newest = answer.as_object().unwrap().iter().max_by_key(|(name, _)| name.to_owned()).unwrap().1;
         let mut types = BTreeMap::new();
@@ -82,6 +105,13 @@ fn flatten(parent: &Value, path: &str, types: &mut BTreeMap<String, Value>) {
 
 fn verdicts(report: &Report, what: &str) -> Vec<Verdict> {
     report.steps.iter().filter(|step| step.what.contains(what)).map(|step| step.verdict).collect()
+}
+
+/// The verdict on the data stream of records.
+fn of_records(report: &Report) -> Verdict {
+    let verdicts = verdicts(report, "data stream `logs-aws.cloudtrail-");
+    assert_eq!(verdicts.len(), 1, "{report:?}");
+    verdicts[0]
 }
 
 fn detail<'a>(report: &'a Report, what: &str) -> &'a str {
@@ -144,13 +174,13 @@ async fn a_second_run_changes_nothing() {
         let search = have!(Server::search(&engine));
         let own = Own::new(&search.url, "second");
         let first = own.setup(json!({}), false).await;
-        assert_eq!(verdicts(&first, "template `"), [Verdict::Created; 3], "{engine}: {first:?}");
-        assert_eq!(verdicts(&first, "data stream"), [Verdict::Ok], "{engine}: {first:?}");
+        assert_eq!(verdicts(&first, "template `"), [Verdict::Created; 9], "{engine}: {first:?}");
+        assert_eq!(of_records(&first), Verdict::Ok, "{engine}: {first:?}");
         own.ship(json!({})).await;
         let stored = own.stored().await;
         let second = own.setup(json!({}), true).await;
-        assert_eq!(verdicts(&second, "template `"), [Verdict::Unchanged; 3], "{engine}: {second:?}");
-        assert_eq!(verdicts(&second, "data stream"), [Verdict::Unchanged], "{engine}: {second:?}");
+        assert_eq!(verdicts(&second, "template `"), [Verdict::Unchanged; 9], "{engine}: {second:?}");
+        assert_eq!(of_records(&second), Verdict::Unchanged, "{engine}: {second:?}");
         assert_eq!(own.stored().await, stored, "{engine}");
     }
 }
@@ -183,19 +213,19 @@ async fn an_older_version_and_other_settings_are_replaced() {
             "_meta": {"managed_by": "trailship", "version": "0.0.1", "fingerprint": "other"}});
         own.put(&format!("_component_template/{}-mappings", own.name), older).await;
         let report = own.setup(json!({}), false).await;
-        assert_eq!(verdicts(&report, "-mappings"), [Verdict::Updated], "{engine}: {report:?}");
+        assert_eq!(verdicts(&report, &format!("{}-mappings", own.name)), [Verdict::Updated], "{engine}: {report:?}");
         own.ship(json!({})).await;
         assert_eq!(own.types().await["event.id"]["type"], "keyword");
 
         let settings =
             json!({"settings": {"index": {"number_of_replicas": "0", "mapping": {"total_fields": {"limit": 1500}}}}});
         let report = own.setup(settings.clone(), false).await;
-        assert_eq!(verdicts(&report, "-settings"), [Verdict::Updated], "{engine}: {report:?}");
-        assert_eq!(verdicts(&report, "data stream"), [Verdict::Warning], "{engine}: {report:?}");
-        assert!(detail(&report, "data stream").contains("--rollover"), "{engine}: {report:?}");
+        assert_eq!(verdicts(&report, &format!("{}-settings", own.name)), [Verdict::Updated], "{engine}: {report:?}");
+        assert_eq!(of_records(&report), Verdict::Warning, "{engine}: {report:?}");
+        assert!(detail(&report, "data stream `").contains("--rollover"), "{engine}: {report:?}");
 
         let report = own.setup(settings.clone(), true).await;
-        assert_eq!(verdicts(&report, "data stream"), [Verdict::Updated], "{engine}: {report:?}");
+        assert_eq!(of_records(&report), Verdict::Updated, "{engine}: {report:?}");
         let (_, answer) =
             own.stream.call(Method::GET, &format!("{}/_settings?flat_settings=true", own.stream.name()), None).await;
         let indices = answer.as_object().unwrap();
@@ -205,7 +235,7 @@ async fn an_older_version_and_other_settings_are_replaced() {
         assert_eq!(newest["settings"]["index.mapping.total_fields.limit"], "1500");
 
         let report = own.setup(settings, true).await;
-        assert_eq!(verdicts(&report, "data stream"), [Verdict::Unchanged], "{engine}: {report:?}");
+        assert_eq!(of_records(&report), Verdict::Unchanged, "{engine}: {report:?}");
     }
 }
 
@@ -224,8 +254,12 @@ async fn a_template_of_somebody_else_stays_unless_told_otherwise() {
 
         let report = own.setup(json!({"overwrite": true}), false).await;
         assert!(!report.failed(), "{engine}: {report:?}");
-        assert_eq!(verdicts(&report, "index template"), [Verdict::Updated], "{engine}: {report:?}");
-        assert_eq!(verdicts(&report, "data stream"), [Verdict::Ok], "{engine}: {report:?}");
+        assert_eq!(
+            verdicts(&report, &format!("index template `{}`", own.name)),
+            [Verdict::Updated],
+            "{engine}: {report:?}"
+        );
+        assert_eq!(of_records(&report), Verdict::Ok, "{engine}: {report:?}");
     }
 }
 
@@ -239,26 +273,26 @@ async fn the_report_says_which_template_wins() {
             |priority: u32| json!({"index_patterns": [own.pattern], "priority": priority, "data_stream": {}});
         own.put(&format!("_index_template/{other}"), template(399)).await;
         let report = own.setup(json!({}), false).await;
-        assert_eq!(verdicts(&report, "data stream"), [Verdict::Ok], "{engine}: {report:?}");
+        assert_eq!(of_records(&report), Verdict::Ok, "{engine}: {report:?}");
         assert!(
-            detail(&report, "data stream").starts_with(&format!("`{}` applies, before `", own.name)),
+            detail(&report, "data stream `").starts_with(&format!("`{}` applies, before `", own.name)),
             "{engine}: {report:?}"
         );
-        assert!(detail(&report, "data stream").contains(&format!("`{other}`")), "{engine}: {report:?}");
+        assert!(detail(&report, "data stream `").contains(&format!("`{other}`")), "{engine}: {report:?}");
 
         own.put(&format!("_index_template/{other}"), template(401)).await;
         let report = own.setup(json!({}), true).await;
-        assert_eq!(verdicts(&report, "data stream"), [Verdict::Warning], "{engine}: {report:?}");
+        assert_eq!(of_records(&report), Verdict::Warning, "{engine}: {report:?}");
         assert!(
-            detail(&report, "data stream").starts_with(&format!("`{other}` applies, with priority 401")),
+            detail(&report, "data stream `").starts_with(&format!("`{other}` applies, with priority 401")),
             "{engine}: {report:?}"
         );
 
         let (status, _) = own.stream.call(Method::DELETE, &format!("_index_template/{other}"), None).await;
         assert_eq!(status, 200);
-        let report = own.setup(json!({"pattern": format!("{}-elsewhere", own.stream.name())}), false).await;
-        assert_eq!(verdicts(&report, "data stream"), [Verdict::Warning], "{engine}: {report:?}");
-        assert!(detail(&report, "data stream").contains("setup.template.pattern"), "{engine}: {report:?}");
+        let report = own.setup(json!({"pattern": format!("{}elsewhere", own.stream.name())}), false).await;
+        assert_eq!(of_records(&report), Verdict::Warning, "{engine}: {report:?}");
+        assert!(detail(&report, "data stream `").contains("setup.template.pattern"), "{engine}: {report:?}");
     }
 }
 
@@ -281,6 +315,19 @@ async fn the_users_component_template_has_the_last_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_component_template_that_hides_ours_is_told() {
+    for engine in engines() {
+        let search = have!(Server::search(&engine));
+        let own = Own::new(&search.url, "hiding");
+        let hiding = json!({"template": {"mappings": {"_meta": {"managed_by": "trailship", "fingerprint": "mine"}}}});
+        own.put(&format!("_component_template/{}@custom", own.name), hiding).await;
+        let report = own.setup(json!({}), false).await;
+        assert_eq!(of_records(&report), Verdict::Warning, "{engine}: {report:?}");
+        assert!(detail(&report, "data stream `").contains("would have other mappings"), "{engine}: {report:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_refuses_for_other_reasons_is_shown_and_nothing_is_installed() {
     for engine in engines() {
         let search = have!(Server::search(&engine));
@@ -288,7 +335,7 @@ async fn what_a_server_refuses_for_other_reasons_is_shown_and_nothing_is_install
         let report = own.setup(json!({"settings": {"index": {"number_of_shard": 1}}}), false).await;
         assert!(report.failed(), "{engine}: {report:?}");
         assert!(detail(&report, "setup").contains("unknown setting [index.number_of_shard]"), "{engine}: {report:?}");
-        for path in [format!("_component_template/{}-settings", own.name), format!("_index_template/{}", own.name)] {
+        for path in [format!("_component_template/{}*", own.name), format!("_index_template/{}*", own.name)] {
             let (status, _) = own.stream.call(Method::GET, &path, None).await;
             assert_eq!(status, 404, "{engine}: {path}");
         }

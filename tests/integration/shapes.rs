@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use trailship::ecs::{ENTITIES_TAG, Mapper, Origin, Position, REPAIRED_TAG, Settings, Timestamp};
 use trailship::output::elasticsearch::{Cluster, ElasticsearchConfig};
-use trailship::setup::{SetupConfig, install};
+use trailship::setup::{Options, SetupConfig, install};
 
 /// Records of the property, beside one for each nasty value at each place.
 const RECORDS: usize = 1000;
@@ -210,7 +210,7 @@ async fn prepare(url: &str, test: &str) -> Stream {
     let output: ElasticsearchConfig =
         serde_json::from_value(json!({"hosts": [stream.url], "index": stream.name()})).unwrap();
     let Ok(settings) = output.settle("default") else { panic!("the settings are right") };
-    let report = install(&Cluster::new(Arc::new(settings)).unwrap(), &setup.template, false).await;
+    let report = install(&Cluster::new(Arc::new(settings)).unwrap(), &setup, Options::default()).await;
     assert!(!report.failed(), "{report:?}");
     stream
 }

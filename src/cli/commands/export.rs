@@ -1,4 +1,4 @@
-//! `trailship export config|template|fields`.
+//! `trailship export config|template|ilm-policy|fields`.
 
 use crate::cli::args::{ExportArgs, ExportEngine, ExportWhat, Global};
 use crate::cli::{Failure, load};
@@ -15,33 +15,53 @@ pub fn export(global: &Global, args: &ExportArgs, out: &mut dyn Write) -> Result
         }
         (ExportWhat::Fields, None) => print(out, &setup::fields::markdown()),
         (ExportWhat::Template, None) => {
-            let product = match args.engine {
-                ExportEngine::Elasticsearch => Product::Elasticsearch,
-                ExportEngine::Opensearch => Product::OpenSearch,
-            };
-            print(out, &format!("{:#}\n", setup::export::export_template(product, &templates(global)?.template)))
+            let templates = setup::export::export_template(product(args), &section(global)?)
+                .map_err(|fault| Failure::usage(fault.to_string()))?;
+            print(out, &format!("{templates:#}\n"))
+        }
+        (ExportWhat::IlmPolicy, None) => {
+            let policy = setup::export::export_policy(product(args), &section(global)?)
+                .map_err(|fault| Failure::usage(fault.to_string()))?;
+            if policy.is_null() {
+                return Err(Failure::usage(
+                    "there is no policy: by `setup.lifecycle.type` and `setup.ilm.enabled` none is used",
+                ));
+            }
+            print(out, &format!("{policy:#}\n"))
         }
         (ExportWhat::Template, Some(folder)) => {
-            let config = templates(global)?.template;
-            for product in [Product::Elasticsearch, Product::OpenSearch] {
-                write(folder, &setup::export::files(product, &config))?;
+            let config = section(global)?;
+            for product in Product::ALL {
+                write(
+                    folder,
+                    &setup::export::files(product, &config).map_err(|fault| Failure::usage(fault.to_string()))?,
+                )?;
             }
             Ok(())
         }
-        (ExportWhat::Fields, Some(folder)) => {
-            let text = setup::fields::markdown();
-            write(folder, &[setup::export::File { path: "fields.md".into(), text }])
-        }
-        (ExportWhat::Config, Some(_)) => {
-            Err(Failure::usage("`export config` prints; `--dir` is for `template` and `fields`"))
-        }
+        (ExportWhat::Fields, Some(folder)) => write(folder, &setup::fields::files()),
+        (ExportWhat::Config | ExportWhat::IlmPolicy, Some(_)) => Err(Failure::usage(
+            "this export prints; `--dir` is for `template`, with the policy beside the templates, and for `fields`",
+        )),
     }
 }
 
-/// The section `setup`; templates can be exported without any configuration.
-fn templates(global: &Global) -> Result<SetupConfig, Failure> {
-    let absent = global.config.iter().all(|file| !file.exists()) && global.overrides.is_empty();
-    Ok(if absent { SetupConfig::default() } else { load::config(global)?.section("setup") })
+fn product(args: &ExportArgs) -> Product {
+    match args.engine {
+        ExportEngine::Elasticsearch => Product::Elasticsearch,
+        ExportEngine::Opensearch => Product::OpenSearch,
+    }
+}
+
+/// The section `setup`; its assets can be exported without any configuration.
+fn section(global: &Global) -> Result<SetupConfig, Failure> {
+    if global.config.iter().all(|file| !file.exists()) && global.overrides.is_empty() {
+        return Ok(SetupConfig::default());
+    }
+    let mut config = load::config(global)?;
+    let setup = config.section("setup");
+    let faults = config.take_errors();
+    if faults.is_empty() { Ok(setup) } else { Err(Failure::usage(faults.to_string())) }
 }
 
 fn print(out: &mut dyn Write, text: &str) -> Result<(), Failure> {

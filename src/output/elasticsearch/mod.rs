@@ -16,6 +16,7 @@ mod judge;
 mod limit;
 mod nodes;
 mod parcel;
+mod privileges;
 mod report;
 mod retry;
 mod send;

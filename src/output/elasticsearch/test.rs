@@ -2,14 +2,15 @@
 //!
 //! Nothing is written: privileges are asked for, the template is simulated.
 
-use super::answer::{Item, error_of};
+use super::answer::error_of;
 use super::ask::Cluster;
 use super::judge;
+use super::privileges;
 use super::send::{Node, Reply, SendFault};
 use super::settings::Proxy;
 use crate::check::{Check, Verdict};
 use elasticsearch::http::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub async fn test(cluster: &Cluster) -> Vec<Check> {
     if is_up {
         checks.push(template(cluster).await);
         checks.extend(pipeline(cluster).await);
-        checks.push(privileges(cluster).await);
+        checks.extend(privileges::test(cluster).await);
     }
     checks
 }
@@ -207,36 +208,6 @@ async fn pipeline(cluster: &Cluster) -> Option<Check> {
     })
 }
 
-async fn privileges(cluster: &Cluster) -> Check {
-    let step = "privileges";
-    let stream = &cluster.settings().stream;
-    let wanted = json!({"index": [{"names": [stream], "privileges": ["create_doc", "auto_configure"]}]});
-    let reply = match cluster.ask(Method::Post, "_security/user/_has_privileges", Some(&wanted)).await {
-        Ok(reply) => reply,
-        Err(fault) => return check(step, Verdict::Failed, fault.to_string()),
-    };
-    let told = reply.json();
-    let granted = |name: &str| {
-        told.get("index").and_then(|index| index.get(stream)).and_then(|of| of.get(name)).and_then(Value::as_bool)
-    };
-    match (granted("create_doc"), granted("auto_configure")) {
-        (Some(true), Some(true)) => {
-            check(step, Verdict::Ok, format!("`create_doc` and `auto_configure` on `{stream}`"))
-        }
-        (Some(true), Some(false)) => check(
-            step,
-            Verdict::Warning,
-            format!("no `auto_configure` on `{stream}`: it must exist before records arrive"),
-        ),
-        (Some(false), _) => check(
-            step,
-            Verdict::Failed,
-            format!("no `create_doc` on `{stream}`: {}", judge::advice(403, &Item::default())),
-        ),
-        _ => check(step, Verdict::Ok, "the server has no such question (security off, or OpenSearch); not checked"),
-    }
-}
-
 fn check(step: &str, verdict: Verdict, detail: impl Into<String>) -> Check {
     Check { step: step.to_owned(), verdict, detail: detail.into() }
 }
@@ -246,6 +217,7 @@ fn check(step: &str, verdict: Verdict, detail: impl Into<String>) -> Check {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use serde_json::json;
 
     fn greeted(status: u16, product: Option<&str>, body: &Value) -> (Verdict, bool) {
         let reply = Reply { status, product: product.map(str::to_owned), body: Bytes::from(body.to_string()) };

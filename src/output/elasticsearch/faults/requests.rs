@@ -171,6 +171,7 @@ async fn the_test_walks_from_the_address_to_the_privileges() {
         ("template", Verdict::Ok),
         ("pipeline", Verdict::Failed),
         ("privileges", Verdict::Failed),
+        ("privileges for setup", Verdict::Ok),
     ];
     assert_eq!(steps, expected.map(|(step, verdict)| (step.to_owned(), verdict)));
     assert!(fake.state().requests.is_empty(), "nothing is written");
