@@ -6,6 +6,9 @@ use serde::Serialize;
 /// The steps, in the order in which they were done.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Report {
+    /// Nothing was changed; the verdicts say what would become of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
     /// The server, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
@@ -44,6 +47,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// As it is printed of a dry run.
+    pub fn planned(self) -> &'static str {
+        match self {
+            Verdict::Created => "create",
+            Verdict::Updated => "update",
+            other => other.as_str(),
+        }
+    }
+
     /// As it is printed.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,7 +77,8 @@ impl Report {
         self.steps.iter().any(|step| step.verdict == Verdict::Failed)
     }
 
-    pub(super) fn push(&mut self, what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) {
+    /// Adds a step.
+    pub fn push(&mut self, what: impl Into<String>, verdict: Verdict, detail: impl Into<String>) {
         self.steps.push(Step { what: what.into(), verdict, detail: detail.into(), fields: Vec::new() });
     }
 }
