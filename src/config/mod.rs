@@ -23,6 +23,7 @@
 //! | `read` | the tree to structs, by serde |
 //! | `settings`, `choice`, `unread` | sections by path and kind; what nobody has read |
 //! | `written` | parts whose names the user chooses |
+//! | `document` | YAML that is no configuration |
 //! | `beats` | settings of Filebeat that no section has |
 //! | `types` | durations, sizes, secrets, patterns, ARNs, URLs |
 //! | `source`, `error`, `redact`, `nearest` | findings, without secrets, with advice |
@@ -31,6 +32,7 @@
 mod beats;
 mod canonical;
 mod choice;
+mod document;
 mod error;
 mod expand;
 mod nearest;
@@ -51,6 +53,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 pub use choice::Section;
+pub use document::document;
 pub use error::{ConfigError, ConfigErrors, Warnings};
 pub use expand::Environment;
 pub use nearest::nearest;

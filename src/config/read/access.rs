@@ -160,6 +160,8 @@ impl<'de> VariantAccess<'de> for Content<'_> {
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
-        self.reader()?.read_settings(Some(fields), visitor)
+        let reader = self.reader()?;
+        let (path, place) = (reader.path.clone(), reader.node.place);
+        reader.read_settings(Some(fields), visitor).map_err(|fault| fault.at(&path, place, &path))
     }
 }

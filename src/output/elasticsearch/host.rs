@@ -1,6 +1,6 @@
 //! One entry of `hosts`: how Beats lets people write an address, and the URL it means.
 //!
-//! Scheme, port (9200) and path may be left out; credentials may be inside and are taken out, so that no URL that is
+//! Scheme, port and path may be left out; credentials may be inside and are taken out, so that no URL that is
 //! logged or called holds them.
 
 use crate::config::types::{Malformed, Secret};
@@ -21,13 +21,13 @@ pub struct Address {
     pub login: Option<(String, Secret)>,
 }
 
-/// The URL that a host means; `protocol` (`http` or `https`) and `path` stand for what it leaves out.
+/// The URL that a host means; `protocol` (`http` or `https`), `path` and `port` stand for what it leaves out.
 ///
 /// # Errors
 /// It is no address.
-pub fn parse(host: &Host, protocol: &str, path: &str) -> Result<Address, Malformed> {
+pub fn parse(host: &Host, protocol: &str, path: &str, port: u16) -> Result<Address, Malformed> {
     let malformed = |why: &str| {
-        let hint = "write a host, such as `es.example.com:9200` or `https://es.example.com:9200/path`";
+        let hint = format!("write a host, such as `es.example.com:{port}` or `https://es.example.com:{port}/path`");
         Malformed::new(format!("`{host}` is not an address: {why}"), hint)
     };
     let text = host.0.trim();
@@ -44,7 +44,7 @@ pub fn parse(host: &Host, protocol: &str, path: &str) -> Result<Address, Malform
     let host_and_port = authority.rsplit('@').next().unwrap_or_default();
     let has_port = host_and_port.rsplit(']').next().unwrap_or_default().contains(':');
     if !has_port {
-        url.set_port(Some(9200)).map_err(|()| malformed("it has no host"))?;
+        url.set_port(Some(port)).map_err(|()| malformed("it has no host"))?;
     }
     if matches!(url.path(), "" | "/") {
         url.set_path(path);
@@ -124,7 +124,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn url(text: &str) -> String {
-        parse(&Host::from(text), "http", "/es").map(|address| address.url.to_string()).unwrap()
+        parse(&Host::from(text), "http", "/es", 9200).map(|address| address.url.to_string()).unwrap()
     }
 
     #[test]
@@ -142,14 +142,14 @@ mod tests {
         ] {
             assert_eq!(url(written), meant, "{written}");
         }
-        let plain = parse(&Host::from("es:9200"), "https", "").map(|address| address.url.to_string());
+        let plain = parse(&Host::from("es:9200"), "https", "", 1).map(|address| address.url.to_string());
         assert_eq!(plain.unwrap(), "https://es:9200/");
     }
 
     #[test]
     fn credentials_are_taken_out_and_never_shown() {
         let host = Host::from("https://elastic:p%40ss@es.example.com:9243");
-        let address = parse(&host, "http", "").unwrap();
+        let address = parse(&host, "http", "", 9200).unwrap();
         assert_eq!(address.url.as_str(), "https://es.example.com:9243/");
         let (user, password) = address.login.unwrap();
         assert_eq!((user.as_str(), password.reveal()), ("elastic", "p@ss"));
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused_without_showing_secrets() {
         for text in ["", "ftp://es", "http://", "es:port", "http://es/?pretty=true", "a b", "http://u:secret@:1"] {
-            let fault = parse(&Host::from(text), "http", "").err().unwrap();
+            let fault = parse(&Host::from(text), "http", "", 9200).err().unwrap();
             assert!(!fault.message().contains("secret"), "{text}");
         }
     }
@@ -169,7 +169,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,40}", protocol in "https?") {
-            let _ = parse(&Host::from(text.as_str()), &protocol, "/p");
+            let _ = parse(&Host::from(text.as_str()), &protocol, "/p", 9200);
             let _ = format!("{}", Host::from(text.as_str()));
         }
     }

@@ -25,17 +25,18 @@ mod test;
 mod tls;
 
 pub use ask::Cluster;
-pub use config::ElasticsearchConfig;
+pub use config::{BackoffConfig, ElasticsearchConfig, Protocol, SslConfig, VerificationMode};
 pub use elasticsearch::http::Method;
-pub use send::{Reply, SendFault};
-pub use settings::{Fault, Settings};
+pub use elasticsearch::http::headers::HeaderValue;
+pub use host::Host;
+pub use send::{Content, Node, Reply, Request, SendFault};
+pub use settings::{Fault, Login, Settings};
 pub use test::test;
 
 use super::parking::Parking;
 use super::{Bulk, BulkShape, Framing, Output};
 use crate::status;
 use retry::Sender;
-use send::Node;
 use std::pin::Pin;
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! One request to one node, and its raw answer. The only file that knows the `elasticsearch` crate.
 //!
 //! Bytes go out as they are: compressed, framed and timed by others. No retry, no choice of node, no judgement.
-//! `trailship setup` and `trailship test output` send their small JSON requests through it too.
+//! `trailship setup` and `trailship test output` send their small JSON requests through it too, and Kibana is given its
+//! files.
 
 use super::fingerprint;
 use super::settings::{Login, Proxy, Settings};
@@ -39,7 +40,15 @@ pub struct Request<'a> {
 pub enum Content {
     None,
     Json(Bytes),
-    Lines { bytes: Bytes, gzip: bool },
+    Lines {
+        bytes: Bytes,
+        gzip: bool,
+    },
+    /// A form with a file; `kind` names its boundary.
+    Form {
+        bytes: Bytes,
+        kind: HeaderValue,
+    },
 }
 
 /// An answer, whatever its status.
@@ -178,15 +187,16 @@ fn headers_and_body(content: Content) -> (HeaderMap, Option<Bytes>) {
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let (kind, body) = match content {
         Content::None => return (headers, None),
-        Content::Json(bytes) => ("application/json", bytes),
+        Content::Json(bytes) => (HeaderValue::from_static("application/json"), bytes),
+        Content::Form { bytes, kind } => (kind, bytes),
         Content::Lines { bytes, gzip } => {
             if gzip {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             }
-            ("application/x-ndjson", bytes)
+            (HeaderValue::from_static("application/x-ndjson"), bytes)
         }
     };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CONTENT_TYPE, kind);
     (headers, Some(body))
 }
 

@@ -12,6 +12,9 @@ use elasticsearch::http::headers::{HeaderMap, HeaderName, HeaderValue};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Where search servers listen.
+const PORT: u16 = 9200;
+
 /// What is wrong with a setting; the path is relative to the section.
 pub type Fault = (String, Malformed);
 
@@ -63,12 +66,20 @@ impl ElasticsearchConfig {
     /// # Errors
     /// All that is wrong, by key.
     pub fn settle(&self, namespace: &str) -> Result<Settings, Vec<Fault>> {
+        self.settle_at(PORT, namespace)
+    }
+
+    /// The same for hosts that are meant at `port` where they name none, such as Kibana's.
+    ///
+    /// # Errors
+    /// All that is wrong, by key.
+    pub fn settle_at(&self, port: u16, namespace: &str) -> Result<Settings, Vec<Fault>> {
         let mut found = Findings::default();
         let mut login = found.login(self);
         let protocol = if self.protocol == Protocol::Https { "https" } else { "http" };
         let mut nodes = Vec::new();
         for (number, host) in self.hosts.iter().enumerate() {
-            let address = host::parse(host, protocol, &self.path);
+            let address = host::parse(host, protocol, &self.path, port);
             let Some(address) = found.of(&format!("hosts[{number}]"), address) else {
                 continue;
             };
