@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["ack", "record", "ecs", "filter", "output"]),
     ("inputs", &["ack", "record", "aws", "state", "status", "config", "check", "pipeline", "output", "ecs", "filter"]),
     ("setup", &["config", "check", "ecs", "output"]),
+    ("kibana", &["config", "ecs", "output", "setup"]),
     (
         "app",
         &[
@@ -41,6 +42,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pipeline",
             "inputs",
             "setup",
+            "kibana",
         ],
     ),
     (
@@ -60,6 +62,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "pipeline",
             "inputs",
             "setup",
+            "kibana",
             "app",
         ],
     ),
@@ -71,6 +74,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     ("inputs", "ecs", &["Origin"]),
     ("inputs", "filter", &["Own"]),
     ("setup", "output", &["elasticsearch"]),
+    ("kibana", "output", &["elasticsearch"]),
 ];
 
 /// Licences whose terms a program under Apache-2.0 meets by naming them.

@@ -7,6 +7,7 @@ use crate::ecs;
 use crate::filter::{self, Rule};
 use crate::geoip::{Databases, GeoipConfig};
 use crate::inputs::kinds::Configured;
+use crate::kibana::{self, ApprovedRegions, KibanaSettings};
 use crate::output::kinds::{self, Plan};
 use crate::pipeline::RecordLimits;
 use crate::record::inflate::InflateLimits;
@@ -25,6 +26,11 @@ pub struct Settings {
     pub processors: Vec<Arc<Rule>>,
     pub output: Box<dyn Plan>,
     pub setup: SetupConfig,
+    pub kibana: KibanaSettings,
+    /// Whether the configuration says where Kibana is.
+    pub kibana_named: bool,
+    /// What this installation decides about dashboards and rules.
+    pub assets: kibana::Options,
     pub data: PathBuf,
     pub logs: LogSettings,
     pub shutdown_timeout: Duration,
@@ -82,6 +88,10 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let output = kinds::read(config, &stream.namespace.0);
     let mapping: MappingConfig = config.section("mapping");
     let geoip: GeoipConfig = config.section("geoip");
+    let kibana_named = config.has("setup.kibana.host");
+    let cluster = output.as_ref().and_then(|output| output.cluster());
+    let kibana = KibanaSettings::read(config, cluster.as_deref());
+    let regions: ApprovedRegions = config.section("setup.approved_regions");
     let setup: SetupConfig = config.section("setup");
     let memory: MemoryConfig = config.section("memory");
     let limits: LimitsConfig = config.section("limits");
@@ -115,6 +125,9 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
         processors: all,
         output: output?,
         setup,
+        kibana: kibana?,
+        kibana_named,
+        assets: regions.into(),
         data: command_line.data.clone().unwrap_or(path.data),
         logs: LogSettings {
             level: if command_line.verbose { tracing::Level::INFO } else { logging.level.into() },

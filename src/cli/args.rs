@@ -62,9 +62,9 @@ pub enum Command {
         after_help = "Examples:\n  trailship map samples/AWSLogs > documents.ndjson\n  trailship map --bulk trail.json.gz | curl -H 'content-type: application/x-ndjson' --data-binary @- http://localhost:9200/logs-aws.cloudtrail-default/_bulk\n  zcat trail.json.gz | jq -c '.Records[]' | trailship map --lines\n  trailship map --explain 6c1bcd7a-5f60-4f7b-8f2d-0f1c5d3a9b11 trail.json.gz"
     )]
     Map(MapArgs),
-    /// Install the lifecycle policy and the index templates
+    /// Install index templates and lifecycle, dashboards and detection rules
     #[command(
-        after_help = "Examples:\n  trailship setup -c trailship.yml\n  trailship setup --dry-run\n  trailship setup --index-management --rollover"
+        after_help = "Examples:\n  trailship setup -c trailship.yml                 everything that the configuration says where to put\n  trailship setup --dry-run                        show what would change\n  trailship setup --index-management --rollover    templates and lifecycle alone, and new indices\n  trailship setup --dashboards --rules             into Kibana alone"
     )]
     Setup(SetupArgs),
     /// Check the configuration, the output or the inputs, step by step
@@ -74,7 +74,7 @@ pub enum Command {
     Test(TestArgs),
     /// Print what would be used
     #[command(
-        after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch\n  trailship export ilm-policy -E setup.lifecycle.delete_after=400d"
+        after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch\n  trailship export ilm-policy -E setup.lifecycle.delete_after=400d\n  trailship export dashboard --dir dashboards          the files that Kibana imports\n  trailship export dashboard --preview pictures        pages drawn from what is indexed\n  trailship export rules > rules.ndjson"
     )]
     Export(ExportArgs),
     /// Print the version
@@ -133,9 +133,15 @@ pub struct MapArgs {
 
 #[derive(Debug, Args)]
 pub struct SetupArgs {
-    /// Installs the lifecycle policy and the index templates (all there is to install in this version)
+    /// Installs the lifecycle policy and the index templates; without any of these three: all
     #[arg(long)]
     pub index_management: bool,
+    /// Installs the dashboards into Kibana
+    #[arg(long)]
+    pub dashboards: bool,
+    /// Installs the detection rules into Kibana
+    #[arg(long)]
+    pub rules: bool,
     /// Rolls data streams over that were made with older templates
     #[arg(long)]
     pub rollover: bool,
@@ -171,6 +177,15 @@ pub struct ExportArgs {
     /// Writes files into this folder instead of standard output
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Of dashboards: writes pages into this folder, drawn from what is indexed
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    pub preview: Option<PathBuf>,
+    /// First time of a preview, such as 2026-01-02T03:04:05Z; else as far back as each dashboard says
+    #[arg(long, value_name = "TIME", requires = "preview")]
+    pub from: Option<String>,
+    /// Last time of a preview; the present when left out
+    #[arg(long, value_name = "TIME", requires = "preview")]
+    pub to: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -181,6 +196,10 @@ pub enum ExportWhat {
     Template,
     /// The lifecycle policy: of ILM, or with `--engine opensearch` of ISM
     IlmPolicy,
+    /// The dashboards, as the files that Kibana imports
+    Dashboard,
+    /// The detection rules, as the file that Kibana imports
+    Rules,
     /// The fields reference, as Markdown
     Fields,
 }

@@ -67,7 +67,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Map(arguments) => commands::map::map(arguments, &mut out, &mut notes),
         Command::Setup(arguments) => commands::setup::setup(&cli.global, arguments, &mut out),
         Command::Test(arguments) => commands::test::test(&cli.global, arguments, &mut out),
-        Command::Export(arguments) => commands::export::export(&cli.global, arguments, &mut out),
+        Command::Export(arguments) => commands::export::export(&cli.global, arguments, &mut out, &mut notes),
         Command::Version => Ok(commands::version::version(&mut out).map_err(anyhow::Error::from)?),
     }
 }

@@ -163,7 +163,7 @@ mod tests {
 
     const GENERAL_OPTIONS: &str = "setup.template.enabled setup.template.settings.index.number_of_shards \
         setup.template.json.enabled setup.ilm.enabled setup.ilm.policy_name setup.dsl.enabled \
-        setup.dashboards.enabled setup.dashboards.retry.interval setup.kibana.host setup.kibana.ssl.enabled \
+        setup.dashboards.enabled setup.dashboards.retry.interval setup.dashboards.directory setup.kibana.service_token \
         queue.mem.events queue.mem.flush.timeout queue.disk.max_size processors tags fields fields_under_root \
         timestamp.precision logging.level logging.selectors logging.to_stderr logging.to_syslog \
         logging.to_eventlog logging.to_files logging.files.path logging.files.rotateeverybytes logging.metrics.period \

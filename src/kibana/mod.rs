@@ -17,8 +17,10 @@ pub mod dashboards;
 pub mod install;
 pub mod kql;
 pub mod preview;
+mod regions;
 pub mod rules;
 
 pub use client::{KibanaConfig, KibanaSettings};
 pub use dashboards::Options;
 pub use install::{Assets, install};
+pub use regions::ApprovedRegions;

@@ -7,11 +7,14 @@
 mod support;
 
 mod cli;
+mod dashboards;
 mod delivery;
 mod embedded;
 mod faults;
+mod kibana;
 mod monitoring;
 mod notifications;
+mod rules;
 mod security;
 mod setup;
 mod shapes;

@@ -4,6 +4,8 @@ use super::{Row, ignored, refused, renamed};
 
 const INPUTS: &str = "write the inputs themselves under `trailship.inputs`";
 const PER_INPUT: &str = "set it in each input under `trailship.inputs`";
+const DASHBOARDS: &str = "dashboards are installed by `trailship setup --dashboards`";
+const BUILT_IN: &str = "the dashboards are part of the program; import your own in Kibana";
 const SETUP: &str = "assets are installed by `trailship setup`";
 const LOGS: &str = "logs go to standard error with `logging.to_stderr`, else to files below `path.logs`";
 
@@ -50,9 +52,19 @@ pub(super) const ROWS: &[Row] = &[
     ignored("logging.event_data", "records are never written to logs; refused ones are parked"),
     ignored("setup.template", SETUP),
     ignored("setup.ilm", SETUP),
-    ignored("setup.dsl", SETUP),
-    ignored("setup.kibana", "dashboards are imported by `trailship setup --dashboards`"),
-    ignored("setup.dashboards", "dashboards are installed by `trailship setup --dashboards`"),
+    ignored("setup.dsl", "use `setup.lifecycle.type: dsl` and `setup.lifecycle.delete_after`"),
+    refused("setup.kibana.service_token", "use `setup.kibana.api_key`"),
+    refused("setup.kibana.service_token_path", "use `setup.kibana.api_key`"),
+    refused("setup.kibana.proxy_headers", "let the proxy itself add them"),
+    ignored("setup.kibana.ignore_version", "the version of Kibana is looked at, and need not be that of trailship"),
+    ignored("setup.kibana.idle_connection_timeout", "connections are closed when `setup` ends"),
+    ignored("setup.dashboards", DASHBOARDS),
+    refused("setup.dashboards.directory", BUILT_IN),
+    refused("setup.dashboards.file", BUILT_IN),
+    refused("setup.dashboards.url", BUILT_IN),
+    refused("setup.dashboards.index", "dashboards read the data streams of every namespace; leave it out"),
+    refused("setup.dashboards.string_replacements", BUILT_IN),
+    renamed("setup.dashboards.retry", "its name here is `setup.kibana.wait`"),
 ];
 
 /// What may stand below any `ssl`.

@@ -3,7 +3,8 @@
 //! Records have the fields of the ECS table. The other two streams have a few fields of their own, and one field exists
 //! in searches only: [`LAG`].
 
-use crate::ecs::{FieldId, Kind};
+use crate::ecs::Kind;
+use crate::ecs::table::{self, dead_letter, integrity};
 
 use super::model::DataView;
 
@@ -26,60 +27,19 @@ pub const LAG: RuntimeField = RuntimeField {
              - doc['@timestamp'].value.toInstant().toEpochMilli()); }",
 };
 
+/// Type of a field` down to the tests, once
+// ecs::table::{dead_letter, integrity} are in the same tree; imports become
+// use crate::ecs::table::{self, dead_letter, integrity}; use crate::ecs::Kind;
 /// Type of a field, or nothing if the data view has no such field.
 pub fn kind(data: DataView, name: &str) -> Option<Kind> {
-    let own = match data {
+    let fields = match data {
         DataView::Cloudtrail if name == LAG.name => return Some(Kind::Long),
-        DataView::Cloudtrail => {
-            return FieldId::all().map(FieldId::field).find(|field| field.name == name).map(|field| field.kind);
-        }
-        DataView::Integrity => INTEGRITY,
-        DataView::DeadLetter => DEAD_LETTER,
+        DataView::Cloudtrail => table::FIELDS,
+        DataView::Integrity => integrity::FIELDS,
+        DataView::DeadLetter => dead_letter::FIELDS,
     };
-    own.iter().chain(EVERYWHERE).find(|(own, _)| *own == name).map(|(_, kind)| *kind)
+    fields.iter().find(|field| field.name == name).map(|field| field.kind)
 }
-
-/// Fields of both the integrity and the dead-letter stream.
-const EVERYWHERE: &[(&str, Kind)] = &[
-    ("@timestamp", Kind::Date),
-    ("aws.s3.bucket.name", Kind::Keyword),
-    ("aws.s3.object.key", Kind::Keyword),
-    ("cloud.account.id", Kind::Keyword),
-    ("cloud.region", Kind::Keyword),
-    ("data_stream.dataset", Kind::ConstantKeyword),
-    ("data_stream.namespace", Kind::ConstantKeyword),
-    ("event.kind", Kind::Keyword),
-];
-
-/// Findings of the digest check and the hourly ledger.
-const INTEGRITY: &[(&str, Kind)] = &[
-    ("event.action", Kind::Keyword),
-    ("event.outcome", Kind::Keyword),
-    ("event.reason", Kind::Keyword),
-    ("event.severity", Kind::Long),
-    ("organization.id", Kind::Keyword),
-    ("trailship.integrity.digest_end", Kind::Date),
-    ("trailship.integrity.digest_key", Kind::Keyword),
-    ("trailship.integrity.digest_start", Kind::Date),
-    ("trailship.integrity.trail_arn", Kind::Keyword),
-    ("trailship.ledger.expected", Kind::Long),
-    ("trailship.ledger.failed", Kind::Long),
-    ("trailship.ledger.hour", Kind::Date),
-    ("trailship.ledger.indexed", Kind::Long),
-    ("trailship.ledger.notified", Kind::Long),
-    ("trailship.ledger.read", Kind::Long),
-    ("trailship.ledger.records", Kind::Long),
-];
-
-/// Parked records.
-const DEAD_LETTER: &[(&str, Kind)] = &[
-    ("aws.cloudwatch.log_group", Kind::Keyword),
-    ("error.code", Kind::Keyword),
-    ("http.response.status_code", Kind::Long),
-    ("input.type", Kind::Keyword),
-    ("log.file.path", Kind::Keyword),
-    ("trailship.input.id", Kind::Keyword),
-];
 
 #[cfg(test)]
 mod tests {
