@@ -52,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "record",
             "ecs",
             "filter",
+            "geoip",
             "config",
             "state",
             "telemetry",
