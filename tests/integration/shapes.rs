@@ -205,7 +205,8 @@ async fn send(stream: &Stream, records: &[String], settings: Settings) -> (Vec<S
 
 async fn prepare(url: &str, test: &str) -> Stream {
     let stream = Stream::new(url, test);
-    let setup = json!({"template": {"name": format!("shapes-{}", stream.namespace), "pattern": format!("{}*", stream.name()), "priority": 400}});
+    // What is refused must not vanish into a failure store.
+    let setup = json!({"failure_store": "false", "template": {"name": format!("shapes-{}", stream.namespace), "pattern": format!("{}*", stream.name()), "priority": 400}});
     let setup: SetupConfig = serde_json::from_value(setup).unwrap();
     let output: ElasticsearchConfig =
         serde_json::from_value(json!({"hosts": [stream.url], "index": stream.name()})).unwrap();
