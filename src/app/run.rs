@@ -81,6 +81,23 @@ pub struct InputStatus {
     pub messages_deleted: u64,
     pub messages_released: u64,
     pub messages_unknown: u64,
+    /// For inputs that read log groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_groups: Option<LogGroupStatus>,
+}
+
+/// What an input has done with log groups.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogGroupStatus {
+    /// Groups that are read, and those of them that fail at present.
+    pub groups: u64,
+    pub failing: u64,
+    /// Events that were recognised as read before.
+    pub repeated: u64,
+    /// Calls under the quota: let through, ms that they waited for it, answers that they are too many.
+    pub calls_granted: u64,
+    pub calls_waited_ms: u64,
+    pub calls_throttled: u64,
 }
 
 /// What a run has done.
@@ -156,6 +173,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
             stop: stop.stop.clone(),
             abort: stop.abort.clone(),
             data: settings.data.clone(),
+            shared: settings.shared.clone(),
         };
         inputs.spawn(input.run(context));
     }
@@ -235,6 +253,18 @@ fn send(output: &Arc<dyn Output>, queue: mpsc::Receiver<Bulk>, abort: &Cancellat
     senders
 }
 
+fn log_groups(progress: &Progress) -> Option<LogGroupStatus> {
+    let status = LogGroupStatus {
+        groups: progress.groups.load(Relaxed),
+        failing: progress.failing.load(Relaxed),
+        repeated: progress.repeated.load(Relaxed),
+        calls_granted: progress.granted.load(Relaxed),
+        calls_waited_ms: progress.waited.load(Relaxed),
+        calls_throttled: progress.throttled.load(Relaxed),
+    };
+    (status.groups > 0 || status.calls_granted > 0).then_some(status)
+}
+
 fn summarize(
     inputs: &[(String, Arc<Counters>, Arc<Progress>)],
     rules: &[Arc<Rule>],
@@ -258,6 +288,7 @@ fn summarize(
                 messages_deleted: progress.deleted.load(Relaxed),
                 messages_released: progress.released.load(Relaxed),
                 messages_unknown: progress.unknown.load(Relaxed),
+                log_groups: log_groups(progress),
             }
         })
         .collect();

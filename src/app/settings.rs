@@ -1,5 +1,6 @@
 //! The whole configuration as one struct: each section is read by the part of the program it is about.
 
+use super::documents::SharedStateConfig;
 use super::identity::Identity;
 use super::mapping::MappingConfig;
 use crate::config::{ByteSize, Config, Malformed, Period};
@@ -11,6 +12,7 @@ use crate::output::kinds::{self, Plan};
 use crate::pipeline::RecordLimits;
 use crate::record::inflate::InflateLimits;
 use crate::setup::SetupConfig;
+use crate::state::documents::Documents;
 use crate::telemetry::log::LogSettings;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -34,6 +36,8 @@ pub struct Settings {
     pub budget: usize,
     pub limits: RecordLimits,
     pub namespace: String,
+    /// `state.elasticsearch`: where processes share state, when they do.
+    pub shared: Option<Arc<dyn Documents>>,
     mapping: MappingConfig,
     geoip: Option<Arc<Databases>>,
     name: String,
@@ -88,6 +92,8 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let logging: LoggingConfig = config.section("logging");
     let max_procs: usize = config.section("max_procs");
     let name: String = config.section("name");
+    let state: StateConfig = config.section("state");
+    let shared = shared(config, &state.elasticsearch, output.as_deref());
     if memory.budget.bytes() < ByteSize::from_mib(16).bytes() {
         config.reject(
             "memory.budget",
@@ -129,10 +135,25 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
             record: limits.record_bytes.as_usize(),
         },
         namespace: stream.namespace.0,
+        shared,
         mapping,
         geoip: geoip.map(Arc::new),
         name,
     })
+}
+
+/// The store of `state.elasticsearch`, when it is enabled.
+fn shared(config: &mut Config, state: &SharedStateConfig, output: Option<&dyn Plan>) -> Option<Arc<dyn Documents>> {
+    let output = output.filter(|_| state.enabled)?;
+    let Some(cluster) = output.cluster() else {
+        let message = "`state.elasticsearch` needs `output.elasticsearch`, whose cluster it uses";
+        config.reject("state.elasticsearch.enabled", message, Some("remove it, or ship to Elasticsearch"));
+        return None;
+    };
+    state
+        .open(cluster)
+        .map_err(|reason| config.reject("state.elasticsearch.enabled", reason, Some("mend `output.elasticsearch`")))
+        .ok()
 }
 
 /// `trailship.*`, beside the inputs.
@@ -146,6 +167,13 @@ impl Default for TrailshipConfig {
     fn default() -> TrailshipConfig {
         TrailshipConfig { shutdown_timeout: Period::from_secs(30) }
     }
+}
+
+/// `state.*`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct StateConfig {
+    elasticsearch: SharedStateConfig,
 }
 
 /// `data_stream.*`
