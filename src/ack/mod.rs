@@ -8,6 +8,8 @@
 
 mod budget;
 mod delivery;
+mod frontier;
 
 pub use budget::{Budget, Charge};
 pub use delivery::{Counters, Counts, Delivery, Outcome, Part, Receipt, Tally, Verdict};
+pub use frontier::{Frontier, Ticket};

@@ -4,7 +4,7 @@ use crate::ack::Counters;
 use crate::filter::Rule;
 use crate::inputs::Progress;
 use crate::output::parking::Parking;
-use crate::status::{InputStatus, Summary};
+use crate::status::{InputStatus, LogGroupStatus, Summary};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -66,5 +66,18 @@ fn input(id: &str, counters: &Counters, progress: &Progress) -> InputStatus {
         messages_deleted: progress.deleted.load(Relaxed),
         messages_released: progress.released.load(Relaxed),
         messages_unknown: progress.unknown.load(Relaxed),
+        log_groups: log_groups(progress),
     }
+}
+
+fn log_groups(progress: &Progress) -> Option<LogGroupStatus> {
+    let status = LogGroupStatus {
+        groups: progress.groups.load(Relaxed),
+        failing: progress.failing.load(Relaxed),
+        repeated: progress.repeated.load(Relaxed),
+        calls_granted: progress.granted.load(Relaxed),
+        calls_waited_ms: progress.waited.load(Relaxed),
+        calls_throttled: progress.throttled.load(Relaxed),
+    };
+    (status.groups > 0 || status.calls_granted > 0).then_some(status)
 }

@@ -1,5 +1,6 @@
 //! One run: settings to inputs, mill and output; start order, end order, nothing else.
 
+mod documents;
 mod figures;
 mod identity;
 mod mapping;

@@ -126,6 +126,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
             stop: stop.stop.clone(),
             abort: stop.abort.clone(),
             data: settings.data.clone(),
+            shared: settings.shared.clone(),
         };
         inputs.spawn(input.run(context));
     }

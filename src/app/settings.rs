@@ -1,5 +1,6 @@
 //! The whole configuration as one struct: each section is read by the part of the program it is about.
 
+use super::documents::SharedStateConfig;
 use super::identity::Identity;
 use super::mapping::MappingConfig;
 use crate::config::{ByteSize, Config, Malformed, Period};
@@ -12,6 +13,7 @@ use crate::output::kinds::{self, Plan};
 use crate::pipeline::RecordLimits;
 use crate::record::inflate::InflateLimits;
 use crate::setup::SetupConfig;
+use crate::state::documents::Documents;
 use crate::status::HttpConfig;
 use crate::telemetry::log::LogSettings;
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,8 @@ pub struct Settings {
     pub limits: RecordLimits,
     pub namespace: String,
     pub http: HttpConfig,
+    /// `state.elasticsearch`: where processes share state, when they do.
+    pub shared: Option<Arc<dyn Documents>>,
     mapping: MappingConfig,
     geoip: Option<Arc<Databases>>,
     name: String,
@@ -101,6 +105,8 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let max_procs: usize = config.section("max_procs");
     let name: String = config.section("name");
     let http: HttpConfig = config.section("http");
+    let state: StateConfig = config.section("state");
+    let shared = shared(config, &state.elasticsearch, output.as_deref());
     if memory.budget.bytes() < ByteSize::from_mib(16).bytes() {
         config.reject(
             "memory.budget",
@@ -146,10 +152,25 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
         },
         namespace: stream.namespace.0,
         http,
+        shared,
         mapping,
         geoip: geoip.map(Arc::new),
         name,
     })
+}
+
+/// The store of `state.elasticsearch`, when it is enabled.
+fn shared(config: &mut Config, state: &SharedStateConfig, output: Option<&dyn Plan>) -> Option<Arc<dyn Documents>> {
+    let output = output.filter(|_| state.enabled)?;
+    let Some(cluster) = output.cluster() else {
+        let message = "`state.elasticsearch` needs `output.elasticsearch`, whose cluster it uses";
+        config.reject("state.elasticsearch.enabled", message, Some("remove it, or ship to Elasticsearch"));
+        return None;
+    };
+    state
+        .open(cluster)
+        .map_err(|reason| config.reject("state.elasticsearch.enabled", reason, Some("mend `output.elasticsearch`")))
+        .ok()
 }
 
 /// `trailship.*`, beside the inputs.
@@ -163,6 +184,13 @@ impl Default for TrailshipConfig {
     fn default() -> TrailshipConfig {
         TrailshipConfig { shutdown_timeout: Period::from_secs(30) }
     }
+}
+
+/// `state.*`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct StateConfig {
+    elasticsearch: SharedStateConfig,
 }
 
 /// `data_stream.*`

@@ -1,4 +1,4 @@
-//! One identity and its clients: SQS at the queue, S3 by the region of each bucket.
+//! One identity and its clients: SQS at the queue, S3 by the region of each bucket, CloudWatch Logs in one region.
 //!
 //! The region of a bucket is found lazily: what the notification says, else the queue's; an answer that the bucket lies
 //! elsewhere is followed once and remembered. A version that may not be read is replaced by the current one. Leaves out listing and writing: this program only reads objects.
@@ -25,10 +25,11 @@ pub struct Settings {
     pub credentials: CredentialSettings,
     /// `region`: wins over all else.
     pub region: Option<String>,
-    pub queue_url: HttpUrl,
+    /// The queue, where one is read.
+    pub queue_url: Option<HttpUrl>,
     /// `default_region`: when neither `region` nor the queue's URL tells.
     pub default_region: Option<String>,
-    /// Replaces the endpoints of S3, and of SQS unless the queue's URL is AWS's.
+    /// Replaces the endpoints of S3 and CloudWatch Logs, and of SQS unless the queue's URL is AWS's.
     pub endpoint: Option<HttpUrl>,
     pub path_style: bool,
     pub fips: bool,
@@ -64,17 +65,18 @@ impl Session {
     pub async fn open(settings: Settings) -> Result<Session, SetupError> {
         let loopback = settings.endpoint.as_ref().is_some_and(|url| is_loopback(url.host()));
         let http = http::client(&settings.certificate_authorities, settings.proxy.as_ref(), loopback)?;
-        let host = QueueHost::of(&settings.queue_url);
-        let known = settings.region.as_deref().or_else(|| host.region()).or(settings.default_region.as_deref());
+        let host = settings.queue_url.as_ref().map(QueueHost::of);
+        let told = host.as_ref().and_then(QueueHost::region);
+        let known = settings.region.as_deref().or(told).or(settings.default_region.as_deref());
         let region = match known {
             Some(region) => Some(Region::new(region.to_owned())),
             None => aws_config::default_provider::region::Builder::default().build().region().await,
         };
         let Some(region) = region else {
-            return Err(SetupError(format!(
-                "`{}` does not tell its region, and nothing else does; set `region`",
-                settings.queue_url
-            )));
+            return Err(SetupError(match &settings.queue_url {
+                Some(url) => format!("`{url}` does not tell its region, and nothing else does; set `region`"),
+                None => "nothing tells the region; set `region_name`".to_owned(),
+            }));
         };
         let provider = settings.credentials.base(&http, Some(region.clone()))?;
         let timeouts =
@@ -92,7 +94,7 @@ impl Session {
         Ok(Session { sdk, region: region.to_string(), settings })
     }
 
-    /// The region of the queue.
+    /// The region of the queue, or of the log groups.
     pub fn region(&self) -> &str {
         &self.region
     }
@@ -120,6 +122,22 @@ impl Session {
         aws_sdk_sqs::Client::from_conf(builder.build())
     }
 
+    /// A client of CloudWatch Logs that does not retry: every call is counted against the quota by who asks.
+    pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
+        let mut builder = aws_sdk_cloudwatchlogs::config::Builder::from(&self.sdk)
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        if let Some(endpoint) = &self.settings.endpoint {
+            builder = builder.endpoint_url(endpoint.as_str());
+        }
+        aws_sdk_cloudwatchlogs::Client::from_conf(builder.build())
+    }
+
+    /// Who asks, as far as the settings tell: calls of one identity in one region share their quotas.
+    pub fn caller(&self) -> String {
+        self.settings.credentials.caller()
+    }
+
     /// The clients of S3.
     pub fn buckets(&self) -> Buckets {
         Buckets {
@@ -139,15 +157,13 @@ impl Session {
     /// for a queue outside AWS `endpoint` goes first, as in Filebeat, since such URLs often name a host that only the
     /// server itself can reach.
     fn queue_endpoint(&self) -> Option<String> {
-        match QueueHost::of(&self.settings.queue_url) {
+        let queue_url = self.settings.queue_url.as_ref()?;
+        match QueueHost::of(queue_url) {
             QueueHost::Aws { .. } => None,
-            QueueHost::VpcEndpoint { .. } => Some(origin(&self.settings.queue_url)),
-            QueueHost::Other => Some(
-                self.settings
-                    .endpoint
-                    .as_ref()
-                    .map_or_else(|| origin(&self.settings.queue_url), |url| url.as_str().to_owned()),
-            ),
+            QueueHost::VpcEndpoint { .. } => Some(origin(queue_url)),
+            QueueHost::Other => {
+                Some(self.settings.endpoint.as_ref().map_or_else(|| origin(queue_url), |url| url.as_str().to_owned()))
+            }
         }
     }
 }

@@ -61,6 +61,15 @@ impl CredentialSettings {
         }
     }
 
+    /// Names the account by what the settings tell of it: the role's account, else the key, the profile, or nothing
+    /// for the AWS chain. Two names may be of one account, never one name of two.
+    pub fn caller(&self) -> String {
+        match &self.role {
+            Some(role) if !role.account().is_empty() => role.account().to_owned(),
+            _ => [self.access_key_id.reveal(), &self.profile, &self.shared_file].join("/"),
+        }
+    }
+
     /// Puts the role over `sdk`, if one is set; STS is asked with the identity that `sdk` has.
     pub async fn assume(&self, sdk: SdkConfig) -> SdkConfig {
         let (Some(role), Some(base)) = (&self.role, sdk.credentials_provider()) else {

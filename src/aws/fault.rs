@@ -16,7 +16,7 @@ pub enum FaultKind {
     Throttled,
     /// This identity may not do this.
     Denied,
-    /// No such object, bucket or queue.
+    /// No such object, bucket, queue or log group.
     Missing,
     /// The object lies in an archive and must be restored first.
     Archived,
@@ -43,6 +43,7 @@ pub enum FaultKind {
 pub enum Service {
     S3,
     Sqs,
+    Logs,
 }
 
 /// One failed call.
@@ -51,7 +52,7 @@ pub struct Fault {
     pub kind: FaultKind,
     service: Service,
     action: &'static str,
-    /// What was asked for: `s3://bucket/key`, a queue's URL.
+    /// What was asked for: `s3://bucket/key`, a queue's URL, a log group.
     subject: String,
     code: String,
     message: String,
@@ -189,23 +190,24 @@ impl Fault {
 
     /// A name from a bounded set, for metrics, logs and documentation: `s3-access-denied`.
     pub fn code(&self) -> &'static str {
-        let (s3, sqs) = match self.kind {
-            FaultKind::Throttled => ("s3-throttled", "sqs-throttled"),
-            FaultKind::Denied => ("s3-access-denied", "sqs-access-denied"),
-            FaultKind::Missing => ("s3-missing", "sqs-missing"),
-            FaultKind::Archived => ("s3-archived", "sqs-archived"),
-            FaultKind::Expired => ("s3-expired-credentials", "sqs-expired-credentials"),
-            FaultKind::Credentials => ("s3-bad-credentials", "sqs-bad-credentials"),
-            FaultKind::KmsDenied => ("s3-kms-denied", "sqs-kms-denied"),
-            FaultKind::SkewedClock => ("s3-skewed-clock", "sqs-skewed-clock"),
-            FaultKind::Moved => ("s3-other-region", "sqs-other-region"),
-            FaultKind::Stale => ("s3-stale", "sqs-stale-handle"),
-            FaultKind::Transient => ("s3-unavailable", "sqs-unavailable"),
-            FaultKind::Other => ("s3-refused", "sqs-refused"),
+        let (s3, sqs, logs) = match self.kind {
+            FaultKind::Throttled => ("s3-throttled", "sqs-throttled", "logs-throttled"),
+            FaultKind::Denied => ("s3-access-denied", "sqs-access-denied", "logs-access-denied"),
+            FaultKind::Missing => ("s3-missing", "sqs-missing", "logs-missing"),
+            FaultKind::Archived => ("s3-archived", "sqs-archived", "logs-archived"),
+            FaultKind::Expired => ("s3-expired-credentials", "sqs-expired-credentials", "logs-expired-credentials"),
+            FaultKind::Credentials => ("s3-bad-credentials", "sqs-bad-credentials", "logs-bad-credentials"),
+            FaultKind::KmsDenied => ("s3-kms-denied", "sqs-kms-denied", "logs-kms-denied"),
+            FaultKind::SkewedClock => ("s3-skewed-clock", "sqs-skewed-clock", "logs-skewed-clock"),
+            FaultKind::Moved => ("s3-other-region", "sqs-other-region", "logs-other-region"),
+            FaultKind::Stale => ("s3-stale", "sqs-stale-handle", "logs-stale"),
+            FaultKind::Transient => ("s3-unavailable", "sqs-unavailable", "logs-unavailable"),
+            FaultKind::Other => ("s3-refused", "sqs-refused", "logs-refused"),
         };
         match self.service {
             Service::S3 => s3,
             Service::Sqs => sqs,
+            Service::Logs => logs,
         }
     }
 
@@ -223,6 +225,11 @@ impl Fault {
             ),
             (FaultKind::Denied, Service::Sqs) => format!("allow {} on the queue to this identity", self.permissions()),
             (FaultKind::Missing, Service::S3) => "the object was removed before it was read, or the bucket is gone".to_owned(),
+            (FaultKind::Denied, Service::Logs) => format!("allow {} on the log group to this identity", self.permissions()),
+            (FaultKind::Missing, Service::Logs) => "check the name of the log group and `region_name`".to_owned(),
+            (FaultKind::Other, Service::Logs) => {
+                "look up the answer; log groups of another class than `STANDARD` cannot be read by this API".to_owned()
+            }
             (FaultKind::Missing, Service::Sqs) => "check `queue_url` and `region`".to_owned(),
             (FaultKind::Archived, _) => "restore the object from its archive, then send the message again".to_owned(),
             (FaultKind::Expired, _) => "renew the credentials; files and the environment of the AWS chain are read again by themselves".to_owned(),
@@ -256,6 +263,7 @@ impl Fault {
         let service = match self.service {
             Service::S3 => "s3",
             Service::Sqs => "sqs",
+            Service::Logs => "logs",
         };
         format!("{service}:{}", self.action)
     }
@@ -310,6 +318,7 @@ const CODES: &[(FaultKind, &[&str])] = &[
             "QueueDoesNotExist",
             "AWS.SimpleQueueService.NonExistentQueue",
             "InvalidAddress",
+            "ResourceNotFoundException",
             // The named version is a delete marker.
             "MethodNotAllowed",
         ],
@@ -359,6 +368,7 @@ const CODES: &[(FaultKind, &[&str])] = &[
             "InternalError",
             "InternalFailure",
             "ServiceUnavailable",
+            "ServiceUnavailableException",
             "ServiceFailure",
             "RequestTimeout",
             "RequestTimeoutException",

@@ -1,4 +1,4 @@
-//! The way to AWS: one identity, one HTTP client, and clients of SQS and S3 made from them.
+//! The way to AWS: one identity, one HTTP client, clients of SQS, S3 and CloudWatch Logs made from them, and quotas.
 //!
 //! Shared by every input that talks to AWS. Leaves out what is asked of the services. Every error of a call becomes a
 //! [`Fault`] in `fault.rs`, which alone judges what may pass by itself; nobody else matches on the SDK's errors.
@@ -7,10 +7,12 @@ pub mod client;
 pub mod credentials;
 pub mod fault;
 pub mod http;
+pub mod quota;
 pub mod region;
 
 pub use client::{Session, Settings};
 pub use fault::{Fault, FaultKind};
+pub use quota::{Api, Bucket, Calls};
 
 /// Why no client can be made of the settings.
 #[derive(Debug, thiserror::Error)]

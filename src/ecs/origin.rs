@@ -42,6 +42,8 @@ pub struct Position<'a> {
     pub origin: &'a Origin,
     /// First byte of the record in the object's inflated text.
     pub offset: u64,
+    /// Log group of the record, where the origin does not tell.
+    pub log_group: Option<&'a str>,
     /// Log stream of the record, where records of several come together.
     pub log_stream: Option<&'a str>,
     /// When CloudWatch Logs received the record.
@@ -55,7 +57,15 @@ pub struct Position<'a> {
 impl<'a> Position<'a> {
     /// A record `offset` bytes into its origin.
     pub fn new(origin: &'a Origin, offset: u64) -> Position<'a> {
-        Position { origin, offset, log_stream: None, ingestion_time: None, log_event_id: None, tags: None }
+        Position {
+            origin,
+            offset,
+            log_group: None,
+            log_stream: None,
+            ingestion_time: None,
+            log_event_id: None,
+            tags: None,
+        }
     }
 }
 
@@ -107,8 +117,14 @@ impl Rendered {
         if at.origin.object_key.is_some() || at.origin.log_file_path.is_some() {
             doc.number(f::LOG_OFFSET, at.offset);
         }
+        if let Some(group) = at.log_group {
+            doc.text(f::CLOUDWATCH_LOG_GROUP, group);
+        }
         if let Some(stream) = at.log_stream {
             doc.text(f::CLOUDWATCH_LOG_STREAM, stream);
+            if let (None, Some(group)) = (&at.origin.log_file_path, &at.origin.log_group) {
+                doc.text(f::LOG_FILE_PATH, &format!("{group}/{stream}"));
+            }
         }
         if let Some(time) = at.ingestion_time {
             doc.time(f::CLOUDWATCH_INGESTION_TIME, time);

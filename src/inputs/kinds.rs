@@ -1,6 +1,8 @@
 //! The kinds of input: one line each.
 
 use super::Input;
+use super::access::Problem;
+use super::cloudwatch::{CloudWatchInput, config::CloudWatchConfig};
 use super::file::{FileInput, config::FileConfig};
 use super::s3_sqs::{S3SqsInput, config::S3SqsConfig};
 use crate::config::{Config, Section};
@@ -16,7 +18,7 @@ pub struct Configured {
     pub own: Own,
 }
 
-pub const KINDS: &[Kind] = &[("aws-s3", s3_sqs), ("file", file)];
+pub const KINDS: &[Kind] = &[("aws-s3", s3_sqs), ("aws-cloudwatch", cloudwatch), ("file", file)];
 
 /// Reads the list `trailship.inputs`; what is wrong is collected in `config`.
 pub fn read(config: &mut Config) -> Vec<Configured> {
@@ -42,18 +44,20 @@ pub fn read(config: &mut Config) -> Vec<Configured> {
 
 fn s3_sqs(config: &mut Config, section: &Section) -> Option<Box<dyn Input>> {
     let settings: S3SqsConfig = config.read(section);
-    let problems = settings.problems();
-    for problem in &problems {
-        config.reject(
-            &format!("{}.{}", section.path(), problem.key),
-            problem.complaint.message(),
-            Some(problem.complaint.hint()),
-        );
+    possible(config, section, &settings.problems()).then(|| Box::new(S3SqsInput::new(settings)) as Box<dyn Input>)
+}
+
+fn cloudwatch(config: &mut Config, section: &Section) -> Option<Box<dyn Input>> {
+    let settings: CloudWatchConfig = config.read(section);
+    possible(config, section, &settings.problems()).then(|| Box::new(CloudWatchInput::new(settings)) as Box<dyn Input>)
+}
+
+/// Reports what makes an input impossible; true when nothing does.
+fn possible(config: &mut Config, section: &Section, problems: &[Problem]) -> bool {
+    for Problem { key, complaint } in problems {
+        config.reject(&format!("{}.{key}", section.path()), complaint.message(), Some(complaint.hint()));
     }
-    if !problems.is_empty() {
-        return None;
-    }
-    Some(Box::new(S3SqsInput::new(settings)))
+    problems.is_empty()
 }
 
 fn file(config: &mut Config, section: &Section) -> Option<Box<dyn Input>> {

@@ -2,6 +2,9 @@
 //!
 //! A new input is one folder with a configuration struct that implements [`Input`], and one line in [`KINDS`].
 
+pub mod access;
+pub mod cloudwatch;
+pub mod complaints;
 pub mod file;
 pub mod kinds;
 pub mod reader;
@@ -12,6 +15,7 @@ use crate::ack::Counters;
 pub use crate::check::{Check, Verdict};
 use crate::output::parking::Parking;
 use crate::pipeline::Mill;
+use crate::state::documents::Documents;
 use crate::status::Part as HealthPart;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -50,6 +54,8 @@ pub struct Context {
     pub abort: CancellationToken,
     /// `path.data`: folder for the input's own state.
     pub data: PathBuf,
+    /// Where processes share state, when they do.
+    pub shared: Option<Arc<dyn Documents>>,
 }
 
 /// Figures of one input that are not records; for status, the live line and the summary.
@@ -68,6 +74,15 @@ pub struct Progress {
     pub deleted: AtomicU64,
     pub released: AtomicU64,
     pub unknown: AtomicU64,
+    /// Log groups that are read, and those of them that fail at present.
+    pub groups: AtomicU64,
+    pub failing: AtomicU64,
+    /// Log events that were recognised as read before.
+    pub repeated: AtomicU64,
+    /// Calls under a quota: let through, ms that they waited for it, answers that we are too fast.
+    pub granted: AtomicU64,
+    pub waited: AtomicU64,
+    pub throttled: AtomicU64,
     /// Where what keeps the input from its work is reported.
     pub health: HealthPart,
 }

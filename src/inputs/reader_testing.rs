@@ -55,6 +55,7 @@ impl Receiver {
             stop: CancellationToken::new(),
             abort: CancellationToken::new(),
             data: folder.path().to_owned(),
+            shared: None,
         };
         Receiver { context, folder, received: tokio::spawn(receive(queue)) }
     }

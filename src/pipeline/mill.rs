@@ -1,12 +1,13 @@
 //! The threads: each takes steps from one queue, works on its own mapper and bulk, and flushes when it has nothing to do.
 
 use super::bulker::Bulker;
-use super::reading::{Bench, ObjectFault, Reading, RecordLimits};
+use super::reading::{Bench, Chunk, ObjectFault, Reading, RecordLimits};
 use crate::ack::{Budget, Charge, Part};
 use crate::ecs::{Mapper, Origin, Settings, Timestamp};
 use crate::filter::{Filter, Rules};
 use crate::output::parking::Parking;
 use crate::output::{Bulk, BulkShape, Source};
+use crate::record::log_event::LogEvent;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -119,9 +120,21 @@ impl Mill {
     ) -> Result<Reading, (Option<Reading>, ObjectFault)> {
         while !chunk.is_empty() {
             let piece = chunk.split_to(chunk.len().min(STEP));
-            reading = self.hand(reading, Some(piece)).await?;
+            reading = self.hand(reading, Chunk::Bytes(piece)).await?;
         }
         Ok(reading)
+    }
+
+    /// Feeds records that their source has split already: a page of log events, of bounded size.
+    ///
+    /// # Errors
+    /// As [`step`](Mill::step).
+    pub async fn events(
+        &self,
+        reading: Reading,
+        events: Vec<LogEvent>,
+    ) -> Result<Reading, (Option<Reading>, ObjectFault)> {
+        self.hand(reading, Chunk::Events(events)).await
     }
 
     /// Ends the object.
@@ -129,10 +142,10 @@ impl Mill {
     /// # Errors
     /// As [`step`](Mill::step); an end in the middle of a record is a fault.
     pub async fn finish(&self, reading: Reading) -> Result<Reading, (Option<Reading>, ObjectFault)> {
-        self.hand(reading, None).await
+        self.hand(reading, Chunk::End).await
     }
 
-    async fn hand(&self, reading: Reading, chunk: Option<Bytes>) -> Result<Reading, (Option<Reading>, ObjectFault)> {
+    async fn hand(&self, reading: Reading, chunk: Chunk) -> Result<Reading, (Option<Reading>, ObjectFault)> {
         let (reply, answer) = oneshot::channel();
         if let Err(unsent) = self.steps.send(Step { reading, chunk, reply }) {
             return Err((Some(unsent.0.reading), ObjectFault::Stopped));
@@ -148,8 +161,7 @@ impl Mill {
 /// One chunk of one object.
 struct Step {
     reading: Reading,
-    /// `None`: the object ends.
-    chunk: Option<Bytes>,
+    chunk: Chunk,
     reply: oneshot::Sender<(Reading, Result<(), ObjectFault>)>,
 }
 
@@ -204,7 +216,7 @@ impl Worker {
         let Step { mut reading, chunk, reply } = step;
         let now = Timestamp::now();
         let mut bench = Bench { mapper, filter, bulker: &mut self.bulker, parking: &self.parking, now };
-        let end = reading.step(chunk.as_deref(), &mut bench);
+        let end = reading.step(&chunk, &mut bench);
         drop(chunk);
         // The reader may have been cancelled; dropping the reading gives its part back.
         let _ = reply.send((reading, end));

@@ -3,12 +3,14 @@
 use super::bulker::Bulker;
 use super::drops::Drops;
 use crate::ack::{Outcome, Part};
-use crate::ecs::{Mapped, Mapper, Origin, Position, Timestamp};
+use crate::ecs::{Broken, Mapped, Mapper, Origin, Position, Timestamp};
 use crate::filter::{Fate, Filter, Rules};
 use crate::output::Source;
 use crate::output::parking::{Parked, Parking};
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
+use crate::record::log_event::{self, LogEvent, Payload, Subscribed};
 use crate::record::split::{Piece, SplitFault, Splitter};
+use bytes::Bytes;
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -113,8 +115,8 @@ impl Reading {
         self.splitter.unfinished()
     }
 
-    /// Takes the next chunk; `None` is the end of the object.
-    pub(super) fn step(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>) -> Result<(), ObjectFault> {
+    /// Takes the next chunk.
+    pub(super) fn step(&mut self, chunk: &Chunk, bench: &mut Bench<'_>) -> Result<(), ObjectFault> {
         let read = self.read(chunk, bench);
         bench.bulker.issue(&self.part, &self.source);
         self.drops.settle(&self.part);
@@ -135,7 +137,8 @@ impl Reading {
         }
     }
 
-    fn read(&mut self, chunk: Option<&[u8]>, bench: &mut Bench<'_>) -> Result<(), Halt> {
+    fn read(&mut self, chunk: &Chunk, bench: &mut Bench<'_>) -> Result<(), Halt> {
+        let record_limit = self.limits.record;
         let Reading { part, origin, source, rules, inflate, splitter, seen, issued, asides, drops, .. } = self;
         let of = Of { part, origin, source, rules };
         let mut window = |text: &[u8]| -> Result<(), Halt> {
@@ -155,13 +158,32 @@ impl Reading {
             }
         };
         match chunk {
-            Some(chunk) => inflate.push(chunk, &mut window),
-            None => {
+            Chunk::Bytes(bytes) => inflate.push(bytes, &mut window),
+            Chunk::End => {
                 inflate.finish(&mut window)?;
                 Ok(splitter.finish()?)
             }
+            Chunk::Events(events) => {
+                for event in events {
+                    *seen += 1;
+                    if let ControlFlow::Break(fault) = bench.log_event(event, record_limit, of, asides, drops) {
+                        return Err(Halt::Object(fault));
+                    }
+                }
+                Ok(())
+            }
         }
     }
+}
+
+/// What a step takes of an object.
+pub(super) enum Chunk {
+    /// Stored bytes.
+    Bytes(Bytes),
+    /// Log events: records that their source has split already.
+    Events(Vec<LogEvent>),
+    /// The object ends.
+    End,
 }
 
 /// What a thread of the mill works with.
@@ -191,42 +213,121 @@ impl Bench<'_> {
         drops: &mut Drops,
     ) -> ControlFlow<ObjectFault> {
         let full = match piece {
-            Piece::Record { offset, text } => {
-                let at = Position { tags: of.rules.tags(), ..Position::new(of.origin, offset) };
-                let mut unwanted = None;
-                let mapped = self.mapper.map_unless(text, at, self.now, &mut |record| {
-                    unwanted = of.rules.unwanted(record, self.filter);
-                    unwanted.is_some()
-                });
-                match mapped {
-                    Ok(mapped) => {
-                        if mapped.as_ref().is_some_and(Mapped::repaired) {
-                            of.part.count_repaired();
-                        }
-                        let fate = mapped.map(|mapped| self.filter.apply(of.rules, mapped));
-                        match (fate, unwanted) {
-                            (Some(Fate::Shipped(document)), _) => {
-                                return self.bulker.add(&document, of.part, of.source);
-                            }
-                            (Some(Fate::Dropped(rule)), _) | (None, Some(rule)) => drops.add(rule),
-                            // The mapper leaves out only what a rule does not want; anything else must not be lost.
-                            (None, None) => return ControlFlow::Break(ObjectFault::Bug),
-                        }
-                        false
-                    }
-                    Err(broken) => asides.add("broken-record", broken.to_string(), offset, text),
-                }
-            }
-            Piece::Oversized { offset, head, length } => {
-                let reason = format!("the record has {length} bytes, more than `limits.record_bytes`");
-                asides.add("too-large", reason, offset, head)
-            }
+            Piece::Record { offset, text } => match self.text(text, Position::new(of.origin, offset), of, drops) {
+                Ok(flow) => return flow,
+                Err(broken) => asides.add("broken-record", broken.to_string(), offset, text),
+            },
+            Piece::LogEvents { offset, text } => match log_event::payload(text) {
+                Some(Payload::Events(events)) => return self.payload(&events, offset, of, drops),
+                Some(Payload::Control) => false,
+                None => return self.record(Piece::Record { offset, text }, of, asides, drops),
+            },
+            Piece::Oversized { offset, head, length } => asides.add("too-large", too_large(length), offset, head),
         };
+        self.park_if(full, of, asides)
+    }
+
+    /// A log event that CloudWatch Logs answered with.
+    fn log_event(
+        &mut self,
+        event: &LogEvent,
+        limit: usize,
+        of: Of<'_>,
+        asides: &mut Asides,
+        drops: &mut Drops,
+    ) -> ControlFlow<ObjectFault> {
+        let text = event.message.as_bytes();
+        if text.len() > limit {
+            let full = asides.add("too-large", too_large(text.len() as u64), 0, text);
+            return self.park_if(full, of, asides);
+        }
+        let at = Position {
+            log_stream: Some(&event.stream),
+            ingestion_time: event.ingested.map(Timestamp::from_unix_millis),
+            log_event_id: Some(&event.id),
+            ..Position::new(of.origin, 0)
+        };
+        self.message(text, at, of, drops)
+    }
+
+    /// The events of a subscription filter's payload, which lies `offset` bytes into its object.
+    fn payload(
+        &mut self,
+        events: &Subscribed<'_>,
+        offset: u64,
+        of: Of<'_>,
+        drops: &mut Drops,
+    ) -> ControlFlow<ObjectFault> {
+        for event in &events.log_events {
+            let at = Position {
+                log_group: Some(&events.log_group),
+                log_stream: Some(&events.log_stream),
+                log_event_id: Some(&event.id),
+                ..Position::new(of.origin, offset)
+            };
+            self.message(event.message.as_bytes(), at, of, drops)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The message of a log event. What is no record becomes a document that says so (ECS mapping 12): a group may hold
+    /// other lines, and its owner should see them.
+    fn message(&mut self, text: &[u8], at: Position<'_>, of: Of<'_>, drops: &mut Drops) -> ControlFlow<ObjectFault> {
+        let broken = match self.text(text, at, of, drops) {
+            Ok(flow) => return flow,
+            Err(broken) => broken,
+        };
+        let at = Position { tags: of.rules.tags(), ..at };
+        let mapped = self.mapper.fault_document(text, at, self.now, &broken);
+        if mapped.repaired() {
+            of.part.count_repaired();
+        }
+        match self.filter.apply(of.rules, mapped) {
+            Fate::Shipped(document) => self.bulker.add(&document, of.part, of.source),
+            Fate::Dropped(rule) => {
+                drops.add(rule);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    /// Maps a record, and ships or drops its document as the rules say.
+    fn text(
+        &mut self,
+        text: &[u8],
+        at: Position<'_>,
+        of: Of<'_>,
+        drops: &mut Drops,
+    ) -> Result<ControlFlow<ObjectFault>, Broken> {
+        let at = Position { tags: of.rules.tags(), ..at };
+        let mut unwanted = None;
+        let mapped = self.mapper.map_unless(text, at, self.now, &mut |record| {
+            unwanted = of.rules.unwanted(record, self.filter);
+            unwanted.is_some()
+        })?;
+        if mapped.as_ref().is_some_and(Mapped::repaired) {
+            of.part.count_repaired();
+        }
+        let fate = mapped.map(|mapped| self.filter.apply(of.rules, mapped));
+        match (fate, unwanted) {
+            (Some(Fate::Shipped(document)), _) => return Ok(self.bulker.add(&document, of.part, of.source)),
+            (Some(Fate::Dropped(rule)), _) | (None, Some(rule)) => drops.add(rule),
+            // The mapper leaves out only what a rule does not want; anything else must not be lost.
+            (None, None) => return Ok(ControlFlow::Break(ObjectFault::Bug)),
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn park_if(&self, full: bool, of: Of<'_>, asides: &mut Asides) -> ControlFlow<ObjectFault> {
         match full.then(|| asides.park(of.part, of.source, self.parking)) {
             Some(Err(fault)) => ControlFlow::Break(fault),
             _ => ControlFlow::Continue(()),
         }
     }
+}
+
+fn too_large(length: u64) -> String {
+    format!("the record has {length} bytes, more than `limits.record_bytes`")
 }
 
 /// Broken records of one object on their way to the dead letter, in small lots.

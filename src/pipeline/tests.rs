@@ -9,6 +9,7 @@ use crate::filter::{Own, Rule, Rules, processors};
 use crate::output::parking::Parking;
 use crate::output::{BulkShape, Framing, Source};
 use crate::record::inflate::InflateLimits;
+use crate::record::log_event::LogEvent;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -31,12 +32,16 @@ fn rules(folder: &std::path::Path) -> Vec<Arc<Rule>> {
     rules
 }
 
-/// Ships one object; answers its counters, its documents, and the records that each rule dropped.
-async fn ship(
-    object: String,
-    chunk: usize,
-    max_records: usize,
-) -> (crate::ack::Counts, Vec<serde_json::Value>, Vec<u64>) {
+/// What shipping came to: its counters, its documents, and the records that each rule dropped.
+type Shipped = (crate::ack::Counts, Vec<serde_json::Value>, Vec<u64>);
+
+/// Ships one object.
+async fn ship(object: String, chunk: usize, max_records: usize) -> Shipped {
+    ship_all(object, chunk, max_records, None).await
+}
+
+/// Ships an object, then log events.
+async fn ship_all(object: String, chunk: usize, max_records: usize, events: Option<Vec<LogEvent>>) -> Shipped {
     let folder = tempfile::tempdir().unwrap();
     let all = rules(folder.path());
     let parking = Arc::new(Parking::open(&folder.path().join("dead-letter")).unwrap());
@@ -70,9 +75,13 @@ async fn ship(
     delivery.seal();
     let own = mill.with(Arc::new(Rules::new(&Settings::default(), Own::default(), &all)));
     drop(mill);
-    let mut reading = own.begin(part, Arc::new(Origin::default()), Arc::new(Source::default()), false);
+    let origin = Origin { log_group: events.is_some().then(|| "group".to_owned()), ..Origin::default() };
+    let mut reading = own.begin(part, Arc::new(origin), Arc::new(Source::default()), false);
     for piece in object.as_bytes().chunks(chunk) {
         reading = own.step(reading, Bytes::copy_from_slice(piece)).await.map_err(|(_, fault)| fault).unwrap();
+    }
+    if let Some(events) = events {
+        reading = own.events(reading, events).await.map_err(|(_, fault)| fault).unwrap();
     }
     let reading = own.finish(reading).await.map_err(|(_, fault)| fault).unwrap();
     reading.into_part().complete();
@@ -96,6 +105,71 @@ async fn a_changed_document_is_made_of_the_repaired_values() {
         assert_eq!(doc["event"]["original"], record.as_str());
         let all = ["forwarded", "aws-cloudtrail", "preserve_original_event", "shape_repaired"];
         assert_eq!(doc["tags"], serde_json::json!([&all, tags].concat()));
+    }
+}
+
+#[tokio::test]
+async fn log_events_are_records_with_a_place_of_their_own() {
+    let event = |id: &str, message: &str| LogEvent {
+        id: id.to_owned(),
+        stream: "stream".to_owned(),
+        timestamp: 1_795_168_800_000,
+        ingested: Some(1_795_168_800_001),
+        message: message.to_owned(),
+    };
+    let large = format!(r#"{{"eventName":"{}"}}"#, "x".repeat(1 << 20));
+    let events = vec![
+        event("1", r#"{"eventName":"A"}"#),
+        event("2", r#"{"eventName":"C","eventID":"c"}"#),
+        event("3", "no record"),
+        event("4", &large),
+    ];
+    let (counts, documents, dropped) = ship_all(String::new(), 1, 10, Some(events)).await;
+    assert_eq!((counts.filtered, counts.indexed, counts.parked, counts.unbalanced()), (1, 2, 1, 0));
+    assert_eq!(dropped, [1, 0, 0]);
+    for doc in &documents {
+        let cloudwatch = serde_json::json!({"log_group": "group", "log_stream": "stream", "ingestion_time": "2026-11-20T10:00:00.001Z"});
+        assert_eq!(doc["aws"]["cloudwatch"], cloudwatch);
+        assert_eq!(
+            (&doc["log"]["file"]["path"], &doc["log"]["offset"]),
+            (&"group/stream".into(), &serde_json::Value::Null)
+        );
+    }
+    assert_eq!((&documents[0]["event"]["id"], &documents[0]["tags"][2]), (&"c".into(), &"c".into()));
+    // ECS mapping 12.
+    assert_eq!(
+        (&documents[1]["event"]["kind"], &documents[1]["event"]["original"]),
+        (&"pipeline_error".into(), &"no record".into())
+    );
+}
+
+#[tokio::test]
+async fn a_payload_of_log_events_among_records_is_its_events() {
+    let payload = |kind: &str, names: &[&str]| {
+        let events: Vec<_> = names
+            .iter()
+            .map(|name| serde_json::json!({"id": name, "timestamp": 1, "message": format!(r#"{{"eventName":"{name}"}}"#)}))
+            .collect();
+        serde_json::json!({"messageType": kind, "owner": "1", "logGroup": "g", "logStream": "s", "logEvents": events})
+            .to_string()
+    };
+    let object = [
+        payload("DATA_MESSAGE", &["A", "C", "D"]),
+        payload("CONTROL_MESSAGE", &["D"]),
+        r#"{"Records":[{"eventName":"C"}]}"#.to_owned(),
+        payload("DATA_MESSAGE", &["B"]),
+        // A record with a strange member.
+        r#"{"eventName":"D","logEvents":[]}"#.to_owned(),
+    ];
+    for chunk in [7, 1000] {
+        let (counts, documents, dropped) = ship(object.concat(), chunk, 10).await;
+        assert_eq!((counts.received, counts.indexed, counts.filtered, counts.unbalanced()), (6, 4, 2, 0));
+        assert_eq!(dropped, [1, 1, 0]);
+        let shown: Vec<_> = documents
+            .iter()
+            .map(|doc| (doc["event"]["action"].as_str().unwrap(), doc["aws"]["cloudwatch"]["log_group"].as_str()))
+            .collect();
+        assert_eq!(shown, [("C", Some("g")), ("D", Some("g")), ("C", None), ("D", None)]);
     }
 }
 

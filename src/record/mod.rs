@@ -2,6 +2,7 @@
 
 pub mod inflate;
 pub mod json;
+pub mod log_event;
 pub mod notification;
 mod scan;
 pub mod split;

@@ -1,7 +1,7 @@
 //! Cuts inflated text into records as it arrives; never holds more than one unfinished record.
 //!
 //! Understood: `{"Records":[..]}` with `Records` anywhere in the top object, a bare top-level array, single top-level
-//! objects (a digest, or one record), and any number of these after each other. What lies inside a record is looked at
+//! objects (a digest, one record, or a payload of log events), and any number of these after each other. What lies inside a record is looked at
 //! only for its end, so a record whose inside is broken costs that record alone. The same text gives the same pieces
 //! whatever the chunks it arrives in.
 
@@ -12,6 +12,8 @@ use super::scan::Scan;
 pub enum Piece<'a> {
     /// Whole text of one record; `offset` is its first byte in the inflated object.
     Record { offset: u64, text: &'a [u8] },
+    /// Whole text of a top-level object with a member `logEvents`: the payload of a subscription filter, most likely.
+    LogEvents { offset: u64, text: &'a [u8] },
     /// A record longer than the limit: its first bytes, and its whole length in bytes.
     Oversized { offset: u64, head: &'a [u8], length: u64 },
 }
@@ -27,8 +29,8 @@ pub enum SplitFault {
 
 /// Bytes of an oversized record that are kept for the dead letter.
 const HEAD: usize = 64 * 1024;
-/// Kept bytes of a top-level key: one more than `Records` has, so that a longer key cannot be taken for it.
-const KEY: usize = 8;
+/// Kept bytes of a top-level key: one more than `logEvents` has, so that a longer key cannot be taken for it.
+const KEY: usize = 10;
 
 /// The state between two chunks of one object.
 pub struct Splitter {
@@ -42,6 +44,8 @@ pub struct Splitter {
     envelope: bool,
     /// The top object has members.
     members: bool,
+    /// One of them is `logEvents`.
+    log_events: bool,
     key: Vec<u8>,
     limit: usize,
     whole: bool,
@@ -73,6 +77,15 @@ enum Home {
     TopLevel,
 }
 
+impl<'a> Piece<'a> {
+    fn into_log_events(self) -> Piece<'a> {
+        match self {
+            Piece::Record { offset, text } => Piece::LogEvents { offset, text },
+            other => other,
+        }
+    }
+}
+
 impl Splitter {
     /// Splits into records of at most `limit` bytes. `whole`: every top-level object is one record, as in a digest.
     pub fn new(limit: usize, whole: bool) -> Splitter {
@@ -83,6 +96,7 @@ impl Splitter {
             carry: Vec::new(),
             envelope: false,
             members: false,
+            log_events: false,
             key: Vec::with_capacity(KEY),
             limit,
             whole,
@@ -109,7 +123,7 @@ impl Splitter {
                         }
                         b'{' => {
                             mark = self.begin(next);
-                            (self.envelope, self.members) = (false, false);
+                            (self.envelope, self.members, self.log_events) = (false, false, false);
                             self.state = State::Key;
                         }
                         b'[' => self.state = State::Elements { bare: true },
@@ -129,6 +143,8 @@ impl Splitter {
                             self.state = State::Between;
                             if self.envelope || !self.members {
                                 self.open = None;
+                            } else if self.log_events {
+                                self.end(&chunk[mark..at], &mut |piece| sink(piece.into_log_events()));
                             } else {
                                 self.end(&chunk[mark..at], sink);
                             }
@@ -140,6 +156,7 @@ impl Splitter {
                     let Some(&byte) = chunk.get(at) else { break };
                     at += 1;
                     if byte == b'"' && !escaped {
+                        self.log_events |= self.key == b"logEvents";
                         self.state = State::Value;
                         continue;
                     }
@@ -302,7 +319,7 @@ mod tests {
         for chunk in chunks {
             end = splitter.push(chunk, &mut |piece| {
                 pieces.push(match piece {
-                    Piece::Record { offset, text } => (offset, text.to_vec(), None),
+                    Piece::Record { offset, text } | Piece::LogEvents { offset, text } => (offset, text.to_vec(), None),
                     Piece::Oversized { offset, head, length } => (offset, head.to_vec(), Some(length)),
                 });
             });

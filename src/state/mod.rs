@@ -1,7 +1,10 @@
-//! State on disk: one JSON file a purpose, versioned, replaced atomically, its predecessor kept.
+//! State on disk and, in `documents`, shared by processes. On disk: one JSON file a purpose, versioned, replaced atomically, its predecessor kept.
 //!
 //! This is the only place that replaces files. A reader sees the old state or the new one, whatever is killed when.
 
+pub mod documents;
+
+use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{self, File};
@@ -67,6 +70,18 @@ pub fn save<T: Serialize>(path: &Path, version: u64, state: &T) -> Result<(), St
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable"))
 }
 
+/// A file name for the state of the input `id` of a kind. Where characters must be replaced, a hash of the id tells apart
+/// what then looks the same; the dot before it is in no name without one.
+pub fn file_name(kind: &str, id: &str) -> String {
+    let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
+    if name == id {
+        return format!("{kind}-{name}.json");
+    }
+    let hash = digest(&SHA256, id.as_bytes());
+    let hash: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{kind}-{name}.{hash}.json")
+}
+
 fn previous(path: &Path) -> PathBuf {
     path.with_extension("previous")
 }
@@ -85,6 +100,13 @@ mod tests {
         save(&path, 1, &vec![2u8, 3]).unwrap();
         assert_eq!(load::<Vec<u8>>(&path, 1).unwrap(), Some(vec![2, 3]));
         assert_eq!(load::<Vec<u8>>(&previous(&path), 1).unwrap(), Some(vec![1]));
+    }
+
+    #[test]
+    fn ids_that_look_alike_have_files_of_their_own() {
+        // The hash: `printf 'a.b' | sha256sum`.
+        assert_eq!(file_name("file", "a_b"), "file-a_b.json");
+        assert_eq!(file_name("file", "a.b"), "file-a_b.2e7336dc.json");
     }
 
     #[test]

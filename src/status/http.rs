@@ -130,7 +130,7 @@ fn json_of(value: &impl Serialize) -> Response {
 mod tests {
     use super::*;
     use crate::ack::Counts;
-    use crate::status::InputStatus;
+    use crate::status::{InputStatus, LogGroupStatus};
     use serde_json::Value;
 
     fn figures() -> Summary {
@@ -141,6 +141,7 @@ mod tests {
             objects: 3,
             waiting: Some(7),
             messages_received: 4,
+            log_groups: Some(LogGroupStatus { groups: 3, failing: 1, calls_granted: 9, ..LogGroupStatus::default() }),
             ..InputStatus::default()
         };
         let parked_by_code = [("broken-record".to_owned(), 1)].into();
@@ -207,6 +208,8 @@ mod tests {
             r#"trailship_records_received_total{input="trail \"a\"\n<i>"} 10"#,
             r#"trailship_records_unbalanced{input="trail \"a\"\n<i>"} 0"#,
             r#"trailship_waiting{input="trail \"a\"\n<i>"} 7"#,
+            r#"trailship_log_groups{input="trail \"a\"\n<i>",state="failing"} 1"#,
+            r#"trailship_quota_calls_total{input="trail \"a\"\n<i>",fate="granted"} 9"#,
             r#"trailship_parked_total{code="broken-record"} 1"#,
             r#"trailship_trouble{part="trail",api="ReceiveMessage",code="AccessDenied"} 1"#,
             "trailship_ready 0",

@@ -92,6 +92,26 @@ impl Collector for Figures {
         let waiting = inputs().filter_map(|(at, it)| Some((at, i64::try_from(it.waiting?).ok()?)));
         all.gauges("waiting", "Messages or files that wait, where the source tells.", waiting)?;
 
+        let groups = || inputs().filter_map(|([at], it)| Some((at, it.log_groups.as_ref()?)));
+        let read = groups().flat_map(|(input, it)| {
+            [("read", it.groups), ("failing", it.failing)]
+                .map(|(state, n)| ([input, ("state", state)], i64::try_from(n).unwrap_or(i64::MAX)))
+        });
+        all.gauges("log_groups", "Log groups that are read, and those of them that fail at present.", read)?;
+        let repeated = groups().map(|(input, it)| ([input], it.repeated));
+        all.counters("log_events_repeated", "Log events that were recognised as read before.", repeated)?;
+        let calls = groups().flat_map(|(input, it)| {
+            [("granted", it.calls_granted), ("throttled", it.calls_throttled)]
+                .map(|(fate, n)| ([input, ("fate", fate)], n))
+        });
+        all.counters(
+            "quota_calls",
+            "Calls under the quota of CloudWatch Logs, and answers that they are too many.",
+            calls,
+        )?;
+        let waited = groups().map(|(input, it)| ([input], it.calls_waited_ms));
+        all.counters("quota_waited_ms", "Milliseconds that calls waited for the quota.", waited)?;
+
         let parked = summary.parked_by_code.iter().map(|(code, n)| ([("code", code.as_str())], *n));
         all.counters("parked", "Records in the dead letter, by reason.", parked)?;
         let dropped = summary.filtered_by_rule.iter().map(|(rule, n)| ([("rule", rule.as_str())], *n));

@@ -21,6 +21,23 @@ pub struct InputStatus {
     pub messages_deleted: u64,
     pub messages_released: u64,
     pub messages_unknown: u64,
+    /// For inputs that read log groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_groups: Option<LogGroupStatus>,
+}
+
+/// What an input has done with log groups.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LogGroupStatus {
+    /// Groups that are read, and those of them that fail at present.
+    pub groups: u64,
+    pub failing: u64,
+    /// Events that were recognised as read before.
+    pub repeated: u64,
+    /// Calls under the quota: let through, ms that they waited for it, answers that they are too many.
+    pub calls_granted: u64,
+    pub calls_waited_ms: u64,
+    pub calls_throttled: u64,
 }
 
 /// What a run has done.

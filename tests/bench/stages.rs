@@ -188,7 +188,7 @@ fn split(object: &[u8], mut take: impl FnMut(u64, &[u8]) -> Outcome) -> Outcome 
         splitter.push(window, &mut |piece| {
             if outcome.is_ok() {
                 outcome = match piece {
-                    Piece::Record { offset, text } => take(offset, text),
+                    Piece::Record { offset, text } | Piece::LogEvents { offset, text } => take(offset, text),
                     Piece::Oversized { length, .. } => Err(format!("a record has {length} bytes").into()),
                 };
             }

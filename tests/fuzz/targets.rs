@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use trailship::ecs::{ENTITIES_TAG, Mapper, Origin, Position, Settings, Timestamp};
 use trailship::record::inflate::{Inflate, InflateFault, InflateLimits};
+use trailship::record::log_event;
 use trailship::record::notification::{self, MAX_OBJECTS, Notification};
 use trailship::record::split::{Piece, Splitter};
 use trailship::record::trail_key::TrailKey;
@@ -58,8 +59,9 @@ fn pieces(bytes: &[u8], chunk: usize) -> (Vec<(u64, Vec<u8>)>, End) {
         inflated += text.len() as u64;
         assert!(inflated <= LIMITS.bytes, "more is inflated than the limit allows");
         let split = splitter.push(text, &mut |piece| match piece {
-            Piece::Record { offset, text } => {
+            Piece::Record { offset, text } | Piece::LogEvents { offset, text } => {
                 assert!(text.len() <= RECORD, "a record of {} bytes", text.len());
+                let _ = log_event::payload(text);
                 found.push((offset, text.to_vec()));
             }
             Piece::Oversized { offset, head, length } => {

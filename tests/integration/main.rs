@@ -1,4 +1,4 @@
-//! The program against real servers: S3 and SQS (moto), Elasticsearch, OpenSearch.
+//! The program against real servers: S3, SQS and CloudWatch Logs (moto, fast), Elasticsearch, OpenSearch.
 //!
 //! Servers are started on free ports and end with this process. What cannot be had on this machine is skipped, and said.
 
@@ -7,6 +7,7 @@
 mod support;
 
 mod cli;
+mod cloudwatch;
 mod dashboards;
 mod delivery;
 mod embedded;

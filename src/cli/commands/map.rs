@@ -8,7 +8,6 @@ use crate::cli::args::MapArgs;
 use crate::ecs::{Broken, Mapper, Origin, Places, Position, Retain, Settings, Timestamp};
 use crate::geoip::{Databases, GeoipConfig};
 use crate::record::json::{Error, ErrorKind};
-use crate::record::split::Piece;
 use anyhow::Context as _;
 use read::{Lines, RECORD, Records, Step, files};
 use std::io::{BufWriter, Write};
@@ -100,15 +99,15 @@ fn objects(
     notes: &mut dyn Write,
 ) -> Result<u64, Failure> {
     let mut records = Records::open(path)?;
-    let (name, origin) = (records.name().to_owned(), records.origin());
+    let name = records.name().to_owned();
     let (mut document, mut broken, mut number) = (Vec::new(), 0u64, 0u64);
     loop {
-        let step = records.step(&mut |piece| {
+        let step = records.step(&mut |at, text| {
             number += 1;
-            let (offset, fault) = match piece {
-                Piece::Oversized { offset, length, .. } => (offset, format!("{length} bytes are too many")),
-                Piece::Record { offset, text } => match mapper.map(text, Position::new(&origin, offset), now) {
-                    Err(fault) => (offset, fault.to_string()),
+            let fault = match text {
+                Err(length) => format!("{length} bytes are too many"),
+                Ok(text) => match mapper.map(text, at, now) {
+                    Err(fault) => fault.to_string(),
                     Ok(mapped) => {
                         document.clear();
                         if bulk {
@@ -123,7 +122,7 @@ fn objects(
                 },
             };
             broken += 1;
-            note(notes, &format!("{name}: record {number} at byte {offset}: {fault}"))
+            note(notes, &format!("{name}: record {number} at byte {}: {fault}", at.offset))
         })?;
         match step {
             Step::More => {}

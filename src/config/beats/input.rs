@@ -67,14 +67,12 @@ pub(super) const AWS_S3: &[Row] = &[
 
 /// The `aws-cloudwatch` input.
 pub(super) const AWS_CLOUDWATCH: &[Row] = &[
-    refused(
-        "include_linked_accounts_for_prefix_mode",
-        "groups of linked accounts are not found by prefix yet; name them by `log_group_arn`",
-    ),
     refused("queue_url", "it belongs to an input of type `aws-s3`"),
     refused("bucket_arn", "it belongs to an input of type `aws-s3`"),
+    ignored("assume_role.expiry_window", "credentials are renewed before they expire by themselves"),
     renamed("region", "use `region_name`"),
     renamed("frequency", "use `scan_frequency`"),
+    renamed("limit", "pages are as large as CloudWatch Logs gives them; `requests_per_second` sets the pace"),
 ];
 
 /// Any input.
@@ -96,8 +94,8 @@ const LOG_FILES: &str = "use `file` for CloudTrail's files in a folder, or `aws-
 
 /// Kinds of inputs that Filebeat and its relatives have.
 pub(super) const KINDS: &[(&str, &str)] = &[
-    ("aws-cloudwatch", "CloudWatch Logs are not in this version yet; let the trail deliver to S3 and use `aws-s3`"),
-    ("awscloudwatch", "CloudWatch Logs are not in this version yet; let the trail deliver to S3 and use `aws-s3`"),
+    ("awscloudwatch", "use `aws-cloudwatch`"),
+    ("aws_cloudwatch", "use `aws-cloudwatch`"),
     ("s3", "use `aws-s3`"),
     ("s3-sqs", "use `aws-s3`"),
     ("aws_s3", "use `aws-s3`"),

@@ -22,7 +22,7 @@ trailship.inputs:
   sqs.notification_parsing_script.source: x
   sqs.max_receive_count: 5
   frequency: 60
-- type: aws-cloudwatch
+- type: awscloudwatch
 - type: aws_s3x
 - type: httpjson
   enabled: false
@@ -50,7 +50,7 @@ trailship.inputs:
             "14:3: trailship.inputs[0].bucket_arn: this setting of Filebeat is not supported | listing a bucket is not in this version yet; let the bucket announce its objects to an SQS queue and set `queue_url`",
             "16:3: trailship.inputs[0].sqs.notification_parsing_script: this setting of Filebeat is not supported | there are no scripts; notifications of S3, SNS, EventBridge and CloudTrail are recognised by themselves",
             "18:3: trailship.inputs[0].frequency: this setting has another name here | use `sqs.poll_interval`",
-            "19:9: trailship.inputs[1].type: `aws-cloudwatch` is not a type of input here | CloudWatch Logs are not in this version yet; let the trail deliver to S3 and use `aws-s3`",
+            "19:9: trailship.inputs[1].type: `awscloudwatch` is not a type of input here | use `aws-cloudwatch`",
             "20:9: trailship.inputs[2].type: `aws_s3x` is not a type of input here | did you mean `aws-s3`?",
             "23:3: trailship.inputs[4]: `type` must be set | known types are `aws-s3`",
         ]

@@ -3,7 +3,6 @@
 //! Files are expected to be complete when they appear, as `aws s3 sync` leaves them; one that changes later is read
 //! again, and what it repeats is a duplicate by `_id`.
 
-mod complaints;
 pub mod config;
 mod registry;
 mod run;

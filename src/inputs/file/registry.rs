@@ -1,7 +1,6 @@
 //! What is done: each file's size and modification time when it was acknowledged. Kept in `path.data`.
 
 use crate::state::{self, StateError};
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -41,7 +40,7 @@ impl Registry {
     /// # Errors
     /// [`StateError`] when it is damaged or unreadable.
     pub fn open(data: &Path, id: &str) -> Result<Registry, StateError> {
-        let path = data.join("registry").join(file_name(id));
+        let path = data.join("registry").join(state::file_name("file", id));
         let done = state::load(&path, VERSION)?.unwrap_or_default();
         Ok(Registry { path, done, changed: false })
     }
@@ -83,18 +82,6 @@ impl Registry {
     }
 }
 
-/// A file name for the input `id`. Where characters must be replaced, a hash of the id tells apart what then looks the
-/// same; the dot before it is in no name without one.
-fn file_name(id: &str) -> String {
-    let name: String = id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    if name == id {
-        return format!("file-{name}.json");
-    }
-    let hash = digest(&SHA256, id.as_bytes());
-    let hash: String = hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("file-{name}.{hash}.json")
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -105,9 +92,6 @@ mod tests {
 
     #[test]
     fn ids_that_look_alike_have_files_of_their_own() {
-        // The hash: `printf 'a.b' | sha256sum`.
-        assert_eq!(file_name("a_b"), "file-a_b.json");
-        assert_eq!(file_name("a.b"), "file-a_b.2e7336dc.json");
         let data = tempfile::tempdir().unwrap();
         for id in ["a_b", "a.b", "a/b"] {
             let mut registry = Registry::open(data.path(), id).unwrap();

@@ -3,7 +3,6 @@
 //! Invariants: a file enters the registry only when its verdict says that every record has an outcome; after a stop no
 //! file is begun. Nothing here waits for the disk on an async thread.
 
-use super::complaints::Complaints;
 use super::config::FileConfig;
 use super::registry::Registry;
 use super::walk::{Found, Walk};
@@ -11,6 +10,7 @@ use super::{LocalFile, look};
 use crate::ack::{Delivery, Verdict};
 use crate::ecs::Origin;
 use crate::inputs::Context;
+use crate::inputs::complaints::Complaints;
 use crate::inputs::reader::{self, Read, Subject};
 use crate::inputs::selection::Selection;
 use crate::output::Source;

@@ -1,10 +1,10 @@
 //! Keys of an input of type `aws-s3`. Names and defaults are Filebeat's wherever it has the key.
 
 use crate::aws::Settings;
-use crate::aws::credentials::CredentialSettings;
 use crate::config::types::{Arn, HttpUrl, Malformed, Pattern, Period, Secret};
+use crate::inputs::access::{Access, AssumeRoleConfig, Problem, SslConfig, endpoint, filled};
 use crate::inputs::selection::{FileSelector, Selection};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// `type: aws-s3`: S3 objects announced by an SQS queue.
@@ -78,33 +78,6 @@ pub struct SqsConfig {
     pub shutdown_grace_time: Option<Period>,
 }
 
-/// `assume_role.*`
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AssumeRoleConfig {
-    /// How long a session of the role lasts, 15m to 12h.
-    pub duration: Period,
-}
-
-/// `ssl.*` towards AWS. Verification cannot be switched off here.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SslConfig {
-    pub verification_mode: VerificationMode,
-    /// Files or PEM texts, trusted in addition to the system's.
-    pub certificate_authorities: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum VerificationMode {
-    #[default]
-    Full,
-    Strict,
-    Certificate,
-    None,
-}
-
 const TWELVE_HOURS: Duration = Duration::from_secs(12 * 3600);
 const MAX_WORKERS: usize = 256;
 
@@ -147,20 +120,6 @@ impl Default for SqsConfig {
     fn default() -> SqsConfig {
         SqsConfig { wait_time: Period::from_secs(20), poll_interval: Period::ZERO, shutdown_grace_time: None }
     }
-}
-
-impl Default for AssumeRoleConfig {
-    fn default() -> AssumeRoleConfig {
-        AssumeRoleConfig { duration: Period::from_secs(900) }
-    }
-}
-
-/// A key whose value, or absence, makes the input impossible.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Path of the key within the input, such as `sqs.wait_time`.
-    pub key: &'static str,
-    pub complaint: Malformed,
 }
 
 impl S3SqsConfig {
@@ -207,42 +166,6 @@ impl S3SqsConfig {
                 "write 1 to 256; the default is 16",
             );
         }
-        let role = self.assume_role.duration.get();
-        if role < Duration::from_secs(900) || role > TWELVE_HOURS {
-            wrong(
-                "assume_role.duration",
-                format!("`{}` is not a time that a role can last", self.assume_role.duration),
-                "write 15m to 12h",
-            );
-        }
-        if self.access_key_id.is_blank() != self.secret_access_key.is_blank() {
-            let (given, missing) = if self.access_key_id.is_blank() {
-                ("secret_access_key", "access_key_id")
-            } else {
-                ("access_key_id", "secret_access_key")
-            };
-            wrong(given, format!("`{given}` needs `{missing}`"), "give both, or neither for the AWS chain");
-        } else if !self.session_token.is_blank() && self.access_key_id.is_blank() {
-            wrong(
-                "session_token",
-                "`session_token` needs `access_key_id` and `secret_access_key`".to_owned(),
-                "give all three, or none for the AWS chain",
-            );
-        }
-        if !self.external_id.trim().is_empty() && self.role_arn.is_none() {
-            wrong("external_id", "`external_id` needs `role_arn`".to_owned(), "name the role, or leave both out");
-        }
-        if self.fips_enabled && self.endpoint.is_some() {
-            wrong(
-                "fips_enabled",
-                "`fips_enabled` and `endpoint` exclude each other".to_owned(),
-                "FIPS endpoints are AWS's own",
-            );
-        }
-        if matches!(self.ssl.verification_mode, VerificationMode::None | VerificationMode::Certificate) {
-            let message = "certificates of AWS endpoints are always verified in full".to_owned();
-            wrong("ssl.verification_mode", message, "put the endpoint's authority into `ssl.certificate_authorities`");
-        }
         let blank = [&self.cloudtrail_regex, &self.cloudtrail_digest_regex, &self.cloudtrail_insight_regex]
             .iter()
             .all(|regex| regex.is_blank());
@@ -253,24 +176,16 @@ impl S3SqsConfig {
                 "the default is '/CloudTrail/'",
             );
         }
+        problems.extend(self.access().problems());
         problems
     }
 
-    /// The settings of the way to AWS. `None` without `queue_url`, which [`problems`](Self::problems) complains of.
-    pub(super) fn aws(&self) -> Option<Settings> {
-        Some(Settings {
-            credentials: CredentialSettings {
-                access_key_id: self.access_key_id.clone(),
-                secret_access_key: self.secret_access_key.clone(),
-                session_token: self.session_token.clone(),
-                profile: self.credential_profile_name.clone(),
-                shared_file: self.shared_credential_file.clone(),
-                role: self.role_arn.clone(),
-                external_id: self.external_id.clone(),
-                role_duration: self.assume_role.duration.get(),
-            },
+    /// The settings of the way to AWS.
+    pub(super) fn aws(&self) -> Settings {
+        Settings {
+            credentials: self.access().credentials(),
             region: filled(self.region.as_deref()),
-            queue_url: self.queue_url.clone()?,
+            queue_url: self.queue_url.clone(),
             default_region: filled(self.default_region.as_deref()),
             endpoint: self.endpoint.clone(),
             path_style: self.path_style,
@@ -278,7 +193,23 @@ impl S3SqsConfig {
             proxy: self.proxy_url.clone(),
             certificate_authorities: self.ssl.certificate_authorities.clone(),
             api_timeout: self.api_timeout.get(),
-        })
+        }
+    }
+
+    fn access(&self) -> Access<'_> {
+        Access {
+            access_key_id: &self.access_key_id,
+            secret_access_key: &self.secret_access_key,
+            session_token: &self.session_token,
+            credential_profile_name: &self.credential_profile_name,
+            shared_credential_file: &self.shared_credential_file,
+            role_arn: self.role_arn.as_ref(),
+            external_id: &self.external_id,
+            assume_role: &self.assume_role,
+            fips_enabled: self.fips_enabled,
+            endpoint: self.endpoint.as_ref(),
+            ssl: &self.ssl,
+        }
     }
 
     pub(super) fn selection(&self) -> Selection {
@@ -291,22 +222,9 @@ impl S3SqsConfig {
     }
 }
 
-fn filled(text: Option<&str>) -> Option<String> {
-    text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
 fn is_without_path(url: &str) -> bool {
     let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
     path.trim_matches('/').is_empty()
-}
-
-/// A URL; or nothing, which is also what the older spelling as AWS's own domain means.
-fn endpoint<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<HttpUrl>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
-    match text.trim() {
-        "" | "amazonaws.com" | "amazonaws.com.cn" => Ok(None),
-        text => text.parse().map(Some).map_err(serde::de::Error::custom),
-    }
 }
 
 #[cfg(test)]

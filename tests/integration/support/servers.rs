@@ -73,6 +73,23 @@ impl Server {
         rules.as_array().unwrap().iter().map(|rule| rule["hits"].as_u64().unwrap()).collect()
     }
 
+    /// Says how the server [`fast`](Server::fast) gives pages of log events (tests/servers/README.md).
+    pub async fn set_pages(&self, manner: &Value) {
+        self.http().put(format!("{}/_logs", self.url)).body(manner.to_string()).send().await.unwrap();
+    }
+
+    /// Makes log events on the server [`fast`](Server::fast).
+    pub async fn make_events(&self, events: &Value) {
+        self.http().post(format!("{}/_logs", self.url)).body(events.to_string()).send().await.unwrap();
+    }
+
+    /// Times in seconds of the calls of `operation` that the server [`fast`](Server::fast) got since it was asked last.
+    pub async fn calls(&self, operation: &str) -> Vec<f64> {
+        let answer = self.http().get(format!("{}/_calls", self.url)).send().await.unwrap();
+        let calls: Vec<(String, u64)> = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        calls.into_iter().filter(|(own, _)| own == operation).map(|(_, micros)| micros as f64 / 1e6).collect()
+    }
+
     fn http(&self) -> reqwest::Client {
         reqwest::Client::builder().no_proxy().build().unwrap()
     }

@@ -3,7 +3,6 @@
 use super::read::{Lines, Records, Step, files};
 use crate::cli::{Failure, render};
 use crate::ecs::{Mapped, Mapper, Origin, Position, Timestamp};
-use crate::record::split::Piece;
 use anyhow::Context as _;
 use std::io::Write;
 use std::path::PathBuf;
@@ -63,12 +62,11 @@ fn in_records(
     now: Timestamp,
     unreadable: &mut Vec<String>,
 ) -> Result<Option<Rows>, Failure> {
-    let origin = records.origin();
     let mut found = None;
     loop {
-        let step = records.step(&mut |piece| {
-            if let (Piece::Record { offset, text }, None) = (piece, &found) {
-                found = rows_of(id, text, Position::new(&origin, offset), mapper, now);
+        let step = records.step(&mut |at, text| {
+            if let (Ok(text), None) = (text, &found) {
+                found = rows_of(id, text, at, mapper, now);
             }
             Ok(())
         })?;

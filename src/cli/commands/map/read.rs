@@ -1,9 +1,10 @@
 //! Log files on this machine, record by record or line by line.
 
 use crate::cli::Failure;
-use crate::ecs::Origin;
+use crate::ecs::{Origin, Position};
 use crate::inputs::file::{is_digest, looks_like_trail};
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
+use crate::record::log_event::{self, Payload};
 use crate::record::split::{Piece, SplitFault, Splitter};
 use anyhow::Context as _;
 use std::fs::File;
@@ -73,11 +74,15 @@ impl Lines {
 /// The records of a log file, gzip or plain.
 pub struct Records {
     name: String,
+    origin: Origin,
     reader: Box<dyn BufRead>,
     inflate: Inflate,
     splitter: Splitter,
     stored: Vec<u8>,
 }
+
+/// Takes a record's place and text, or the bytes of one that is too long.
+pub type Visit<'a> = &'a mut dyn FnMut(Position<'_>, Result<&[u8], u64>) -> Result<(), Failure>;
 
 /// What a step of reading came to.
 pub enum Step {
@@ -91,8 +96,10 @@ impl Records {
     pub fn open(path: &Path) -> Result<Records, Failure> {
         let name = path.display().to_string();
         let digest = is_digest(&name);
+        let log_file_path = (name != "-").then(|| name.clone());
         Ok(Records {
             name,
+            origin: Origin { input_type: "file", log_file_path, ..Origin::default() },
             reader: open(path)?,
             inflate: Inflate::new(LIMITS),
             splitter: Splitter::new(RECORD, digest),
@@ -105,21 +112,15 @@ impl Records {
         &self.name
     }
 
-    /// What is known of the place of the records.
-    pub fn origin(&self) -> Origin {
-        let path = (self.name != "-").then(|| self.name.clone());
-        Origin { input_type: "file", log_file_path: path, ..Origin::default() }
-    }
-
     /// Reads on, and hands over the records that are whole then, until `visit` fails.
-    pub fn step(&mut self, visit: &mut dyn FnMut(Piece<'_>) -> Result<(), Failure>) -> Result<Step, Failure> {
-        let Records { name, reader, inflate, splitter, stored } = self;
+    pub fn step(&mut self, visit: Visit<'_>) -> Result<Step, Failure> {
+        let Records { name, origin, reader, inflate, splitter, stored } = self;
         let read = reader.read(stored).with_context(|| format!("cannot read `{name}`"))?;
         let mut window = |text: &[u8]| {
             let mut visited = Ok(());
             splitter.push(text, &mut |piece| {
                 if visited.is_ok() {
-                    visited = visit(piece);
+                    visited = give(piece, origin, visit);
                 }
             })?;
             visited.map_err(Halt::Failed)
@@ -134,6 +135,28 @@ impl Records {
             Ok(()) if read == 0 => Ok(Step::End),
             Ok(()) => Ok(Step::More),
         }
+    }
+}
+
+/// Gives the records of one piece to `visit`.
+fn give(piece: Piece<'_>, origin: &Origin, visit: Visit<'_>) -> Result<(), Failure> {
+    let (offset, text) = match piece {
+        Piece::Oversized { offset, length, .. } => return visit(Position::new(origin, offset), Err(length)),
+        Piece::Record { offset, text } | Piece::LogEvents { offset, text } => (offset, text),
+    };
+    let payload = matches!(piece, Piece::LogEvents { .. }).then(|| log_event::payload(text)).flatten();
+    match payload {
+        None => visit(Position::new(origin, offset), Ok(text)),
+        Some(Payload::Control) => Ok(()),
+        Some(Payload::Events(events)) => events.log_events.iter().try_for_each(|event| {
+            let at = Position {
+                log_group: Some(&events.log_group),
+                log_stream: Some(&events.log_stream),
+                log_event_id: Some(&event.id),
+                ..Position::new(origin, offset)
+            };
+            visit(at, Ok(event.message.as_bytes()))
+        }),
     }
 }
 

@@ -1,4 +1,8 @@
 //! CloudWatch Logs reading: events of a group in the order (timestamp, arrival), pages of at most 1 MB and 10,000 events.
+//!
+//! `PUT /_logs` with a JSON object says how pages come: `page_events` (events of a page, at most), `empty_every`,
+//! `repeat_every` (each n-th answer is an empty page with a token, the same page again); `{}` undoes it. `POST /_logs` makes
+//! events: `group`, `stream`, `count`, `start` (ms), `step_ms`, `message` (`@N@` becomes a number of 12 digits from `first` on).
 
 use crate::fault::error;
 use crate::http::Response;
@@ -7,13 +11,20 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::Bound;
-use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, RwLock};
 
 struct Event {
     stream: usize,
     ingested: i64,
-    /// The message already as JSON text.
-    message: Box<str>,
+    message: Message,
+}
+
+/// The message, as JSON text.
+enum Message {
+    Own(Box<str>),
+    /// A text with a number in place of `@N@`, so that a million events fit in memory.
+    Made(Arc<str>, u64),
 }
 
 #[derive(Default)]
@@ -22,10 +33,24 @@ struct Group {
     events: BTreeMap<(i64, u64), Event>,
     next: u64,
     created: i64,
+    class: String,
 }
 
 #[derive(Default)]
-pub struct Logs(RwLock<BTreeMap<String, Group>>);
+struct Manner {
+    page_events: u64,
+    empty_every: u64,
+    repeat_every: u64,
+    answers: AtomicU64,
+}
+
+#[derive(Default)]
+pub struct Logs {
+    groups: RwLock<BTreeMap<String, Group>>,
+    manner: RwLock<Manner>,
+}
+
+type Refusal = &'static str;
 
 impl Logs {
     pub fn handle(&self, op: &str, v: &Value) -> Response {
@@ -35,52 +60,64 @@ impl Logs {
         }
     }
 
-    fn answer(&self, op: &str, v: &Value) -> Result<String, &'static str> {
+    pub fn set_manner(&self, v: &Value) {
+        let of = |key: &str| v[key].as_u64().unwrap_or(0);
+        *self.manner.write().unwrap() = Manner {
+            page_events: of("page_events"),
+            empty_every: of("empty_every"),
+            repeat_every: of("repeat_every"),
+            answers: AtomicU64::new(0),
+        };
+    }
+
+    pub fn make(&self, v: &Value) {
+        let mut all = self.groups.write().unwrap();
+        let group = all.entry(v["group"].as_str().unwrap_or("").into()).or_insert_with(|| Group::new("STANDARD"));
+        let stream = group.stream(v["stream"].as_str().unwrap_or(""));
+        let (text, first): (Arc<str>, u64) = (v["message"].to_string().into(), v["first"].as_u64().unwrap_or(0));
+        let (start, step) = (v["start"].as_i64().unwrap_or(0), v["step_ms"].as_i64().unwrap_or(1));
+        for n in 0..v["count"].as_u64().unwrap_or(0) {
+            group.add(start + step * n as i64, stream, Message::Made(text.clone(), first + n));
+        }
+    }
+
+    fn answer(&self, op: &str, v: &Value) -> Result<String, Refusal> {
         let id = v["logGroupName"].as_str().or(v["logGroupIdentifier"].as_str()).unwrap_or("");
         let name = id.rsplit(":log-group:").next().unwrap_or(id).trim_end_matches(":*");
         match op {
-            "FilterLogEvents" => filter(self.0.read().unwrap().get(name).ok_or("ResourceNotFoundException")?, v),
-            "DescribeLogGroups" => {
-                let all = self.0.read().unwrap();
-                let prefix = v["logGroupNamePrefix"].as_str().unwrap_or("");
-                let after = v["nextToken"].as_str().unwrap_or("");
-                let limit = v["limit"].as_u64().unwrap_or(50).min(50) as usize;
-                let mut rows = all.iter().filter(|(k, _)| k.starts_with(prefix) && k.as_str() > after);
-                let page: Vec<_> = rows.by_ref().take(limit).collect();
-                let arn = |k: &str| format!("arn:aws:logs:us-east-1:123456789012:log-group:{k}");
-                let groups: Vec<_> = page.iter().map(|(k, g)| json!({"logGroupName": k, "arn": format!("{}:*", arn(k)), "logGroupArn": arn(k), "creationTime": g.created, "storedBytes": 0, "metricFilterCount": 0, "logGroupClass": "STANDARD"})).collect();
-                let mut out = json!({"logGroups": groups});
-                if rows.next().is_some() {
-                    out["nextToken"] = json!(page.last().unwrap().0);
+            "FilterLogEvents" => {
+                let all = self.groups.read().unwrap();
+                let group = all.get(name).ok_or("ResourceNotFoundException")?;
+                if group.class != "STANDARD" {
+                    return Err("InvalidOperationException");
                 }
-                Ok(out.to_string())
+                filter(group, v, &self.manner.read().unwrap())
             }
+            "DescribeLogGroups" => describe(&self.groups.read().unwrap(), v),
             "DescribeLogStreams" => {
-                let all = self.0.read().unwrap();
+                let all = self.groups.read().unwrap();
                 let g = all.get(name).ok_or("ResourceNotFoundException")?;
                 Ok(json!({"logStreams": g.streams.iter().map(|s| json!({"logStreamName": s, "creationTime": g.created})).collect::<Vec<_>>()}).to_string())
             }
             "CreateLogGroup" => {
-                let mut all = self.0.write().unwrap();
+                let mut all = self.groups.write().unwrap();
                 if all.contains_key(name) {
                     return Err("ResourceAlreadyExistsException");
                 }
-                all.insert(name.into(), Group { created: now_ms(), ..Group::default() });
+                all.insert(name.into(), Group::new(v["logGroupClass"].as_str().unwrap_or("STANDARD")));
+                Ok("{}".into())
+            }
+            "DeleteLogGroup" => {
+                self.groups.write().unwrap().remove(name).ok_or("ResourceNotFoundException")?;
                 Ok("{}".into())
             }
             "CreateLogStream" | "PutLogEvents" => {
-                let mut all = self.0.write().unwrap();
+                let mut all = self.groups.write().unwrap();
                 let g = all.get_mut(name).ok_or("ResourceNotFoundException")?;
-                let s = v["logStreamName"].as_str().unwrap_or("");
-                let stream = g.streams.iter().position(|x| x == s).unwrap_or_else(|| {
-                    g.streams.push(s.into());
-                    g.streams.len() - 1
-                });
-                let now = now_ms();
+                let stream = g.stream(v["logStreamName"].as_str().unwrap_or(""));
                 for e in v["logEvents"].as_array().into_iter().flatten() {
-                    let key = (e["timestamp"].as_i64().unwrap_or(0), g.next);
-                    g.next += 1;
-                    g.events.insert(key, Event { stream, ingested: now, message: e["message"].to_string().into() });
+                    let time = e["timestamp"].as_i64().unwrap_or(0);
+                    g.add(time, stream, Message::Own(e["message"].to_string().into()));
                 }
                 Ok(json!({"nextSequenceToken": g.next.to_string()}).to_string())
             }
@@ -89,15 +126,67 @@ impl Logs {
     }
 }
 
-fn filter(g: &Group, v: &Value) -> Result<String, &'static str> {
+impl Group {
+    fn new(class: &str) -> Group {
+        Group { created: now_ms(), class: class.into(), ..Group::default() }
+    }
+
+    fn stream(&mut self, name: &str) -> usize {
+        self.streams.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.streams.push(name.into());
+            self.streams.len() - 1
+        })
+    }
+
+    fn add(&mut self, time: i64, stream: usize, message: Message) {
+        self.events.insert((time, self.next), Event { stream, ingested: now_ms(), message });
+        self.next += 1;
+    }
+}
+
+impl Message {
+    fn len(&self) -> usize {
+        match self {
+            Message::Own(text) => text.len(),
+            Message::Made(text, _) => text.len() + 9,
+        }
+    }
+
+    fn write(&self, out: &mut String) {
+        match self {
+            Message::Own(text) => out.push_str(text),
+            Message::Made(text, n) => out.push_str(&text.replace("@N@", &format!("{n:012}"))),
+        }
+    }
+}
+
+fn describe(all: &BTreeMap<String, Group>, v: &Value) -> Result<String, Refusal> {
+    let prefix = v["logGroupNamePrefix"].as_str().unwrap_or("");
+    let after = v["nextToken"].as_str().unwrap_or("");
+    let limit = v["limit"].as_u64().unwrap_or(50).min(50) as usize;
+    let mut rows = all.iter().filter(|(k, _)| k.starts_with(prefix) && k.as_str() > after);
+    let page: Vec<_> = rows.by_ref().take(limit).collect();
+    let arn = |k: &str| format!("arn:aws:logs:us-east-1:123456789012:log-group:{k}");
+    let groups: Vec<_> = page.iter().map(|(k, g)| json!({"logGroupName": k, "arn": format!("{}:*", arn(k)), "logGroupArn": arn(k), "creationTime": g.created, "storedBytes": 0, "metricFilterCount": 0, "logGroupClass": g.class})).collect();
+    let mut out = json!({"logGroups": groups});
+    if rows.next().is_some() {
+        out["nextToken"] = json!(page.last().unwrap().0);
+    }
+    Ok(out.to_string())
+}
+
+/// A token is `TIME/ID`: what comes after that event. In front of it the answer that gave it, so that no two are the same.
+fn filter(g: &Group, v: &Value, manner: &Manner) -> Result<String, Refusal> {
     let limit = v["limit"].as_u64().unwrap_or(10_000);
     if !(1..=10_000).contains(&limit) || (!v["logStreamNames"].is_null() && !v["logStreamNamePrefix"].is_null()) {
         return Err("InvalidParameterException");
     }
+    let limit = if manner.page_events > 0 { limit.min(manner.page_events) } else { limit };
     let start = v["startTime"].as_i64().unwrap_or(0);
     let end = v["endTime"].as_i64().unwrap_or(i64::MAX);
-    let from = match v["nextToken"].as_str() {
-        None => Bound::Included((start, 0)),
+    let token = v["nextToken"].as_str().map(|text| text.split_once(':').map_or(text, |(_, rest)| rest));
+    let from = match token {
+        None | Some("start") => Bound::Included((start, 0)),
         Some(t) => {
             let (a, b) = t.split_once('/').ok_or("InvalidParameterException")?;
             Bound::Excluded((
@@ -106,6 +195,12 @@ fn filter(g: &Group, v: &Value) -> Result<String, &'static str> {
             ))
         }
     };
+    let answer = manner.answers.fetch_add(1, Relaxed) + 1;
+    let nth = |every: u64| every > 0 && answer.is_multiple_of(every);
+    let here = token.unwrap_or("start");
+    if nth(manner.empty_every) {
+        return Ok(format!("{{\"events\":[],\"searchedLogStreams\":[],\"nextToken\":\"{answer}:{here}\"}}"));
+    }
     let wanted: Vec<bool> = g
         .streams
         .iter()
@@ -116,23 +211,31 @@ fn filter(g: &Group, v: &Value) -> Result<String, &'static str> {
         })
         .collect();
     let mut out = String::from("{\"events\":[");
-    let (mut n, mut size, mut last) = (0, 0, None);
+    let (mut n, mut size, mut last, mut more) = (0, 0, None, None);
     for (&(ts, id), e) in g.events.range((from, Bound::Included((end, u64::MAX)))).filter(|(_, e)| wanted[e.stream]) {
         if n == limit || size + e.message.len() > 1_048_576 {
             let (a, b): (i64, u64) = last.unwrap();
-            let _ = write!(out, "],\"searchedLogStreams\":[],\"nextToken\":\"{a}/{b}\"}}");
-            return Ok(out);
+            more = Some(format!("{a}/{b}"));
+            break;
         }
         let comma = if n > 0 { "," } else { "" };
         let _ = write!(
             out,
-            "{comma}{{\"eventId\":\"{id:056}\",\"timestamp\":{ts},\"ingestionTime\":{},\"logStreamName\":{},\"message\":{}}}",
+            "{comma}{{\"eventId\":\"{id:056}\",\"timestamp\":{ts},\"ingestionTime\":{},\"logStreamName\":{},\"message\":",
             e.ingested,
             Value::from(g.streams[e.stream].as_str()),
-            e.message
         );
+        e.message.write(&mut out);
+        out.push('}');
         (n, size, last) = (n + 1, size + e.message.len(), Some((ts, id)));
     }
-    out.push_str("],\"searchedLogStreams\":[]}");
+    if nth(manner.repeat_every) {
+        more = Some(here.to_owned());
+    }
+    out.push_str("],\"searchedLogStreams\":[]");
+    if let Some(token) = more {
+        let _ = write!(out, ",\"nextToken\":\"{answer}:{token}\"");
+    }
+    out.push('}');
     Ok(out)
 }

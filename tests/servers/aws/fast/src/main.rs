@@ -14,7 +14,10 @@ use serde_json::Value;
 use std::io::{self, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Instant;
+
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 #[derive(Default)]
 struct Server {
@@ -22,6 +25,8 @@ struct Server {
     queues: sqs::Queues,
     logs: logs::Logs,
     faults: Mutex<fault::Faults>,
+    /// Every call: its operation, and when it came, in microseconds since the start.
+    calls: Mutex<Vec<(String, u64)>>,
 }
 
 impl Server {
@@ -33,8 +38,24 @@ impl Server {
             }
             return (Response::new(200, "application/json", f.show().to_string()), Wire::default());
         }
+        if req.path == "/_logs" {
+            let v: Value = serde_json::from_slice(&req.body).unwrap_or_default();
+            if req.method == "PUT" {
+                self.logs.set_manner(&v)
+            } else {
+                self.logs.make(&v)
+            }
+            return (Response::new(200, "application/json", "{}"), Wire::default());
+        }
+        if req.path == "/_calls" {
+            let calls = std::mem::take(&mut *self.calls.lock().unwrap());
+            return (Response::new(200, "application/json", serde_json::to_vec(&calls).unwrap()), Wire::default());
+        }
         let target = req.header("x-amz-target").and_then(|t| t.split_once('.'));
         let op = target.map_or_else(|| s3::operation(req), |(_, op)| op);
+        if target.is_some_and(|(service, _)| service.starts_with("Logs_")) {
+            self.calls.lock().unwrap().push((op.to_owned(), STARTED.elapsed().as_micros() as u64));
+        }
         let Some(hit) = self.faults.lock().unwrap().find(op, req, target.is_some()) else {
             return (self.work(target, op, req), Wire::default());
         };
@@ -76,6 +97,7 @@ fn main() -> io::Result<()> {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         std::process::exit(0);
     });
+    let _started = *STARTED;
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     std::fs::write(Path::new(&data).join("ready"), format!("{}\n", listener.local_addr()?.port()))?;
     let server = Arc::new(Server::default());
