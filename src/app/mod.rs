@@ -2,10 +2,13 @@
 
 mod figures;
 mod identity;
+mod letters;
 mod mapping;
+mod replay;
 mod run;
 mod settings;
 
 pub use identity::{Identity, IdentityError};
+pub use replay::{ByCode, Held, Planned, ReplayError, Replayed, Stayed, Wanted, hold, plan, replay};
 pub use run::{RunError, Stop, Watch, run};
 pub use settings::{CommandLine, Settings, read};

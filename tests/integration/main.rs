@@ -7,6 +7,7 @@
 mod support;
 
 mod cli;
+mod dead_letter;
 mod delivery;
 mod embedded;
 mod faults;
