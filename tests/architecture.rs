@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", &[]),
     ("status", &["ack"]),
     ("aws", &["config", "check"]),
-    ("output", &["ack", "config", "check", "status"]),
+    ("output", &["ack", "config", "check", "state", "status"]),
     ("pipeline", &["ack", "record", "ecs", "filter", "output"]),
     ("inputs", &["ack", "record", "aws", "state", "status", "config", "check", "pipeline", "output", "ecs", "filter"]),
     ("setup", &["config", "check", "ecs", "output"]),

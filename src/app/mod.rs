@@ -3,10 +3,13 @@
 mod documents;
 mod figures;
 mod identity;
+mod letters;
 mod mapping;
+mod replay;
 mod run;
 mod settings;
 
 pub use identity::{Identity, IdentityError};
+pub use replay::{ByCode, Held, Planned, ReplayError, Replayed, Stayed, Wanted, hold, plan, replay};
 pub use run::{RunError, Stop, Watch, run};
 pub use settings::{CommandLine, Settings, read};

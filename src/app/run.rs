@@ -5,6 +5,7 @@
 
 use super::figures::Figures;
 use super::identity::{Identity, IdentityError};
+use super::letters::LetterStream;
 use super::settings::Settings;
 use crate::ack::Counters;
 use crate::ecs;
@@ -12,7 +13,7 @@ use crate::filter::Rules;
 use crate::inputs::kinds::Configured;
 use crate::inputs::{Context, InputError, Progress};
 use crate::output::kinds::{self, OutputError};
-use crate::output::parking::Parking;
+use crate::output::parking::{self, Parking};
 use crate::output::{Bulk, Output};
 use crate::pipeline::{Mill, MillSettings};
 use crate::status::{self, Endpoint, Health, Subject, Summary};
@@ -24,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Bulks that wait for a sender, beside those being sent.
-const WAITING_BULKS: usize = 1;
+pub(super) const WAITING_BULKS: usize = 1;
 /// How often the watcher is told.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -35,6 +36,8 @@ pub enum RunError {
     Identity(#[from] IdentityError),
     #[error("cannot open the dead letter: {0}")]
     Parking(String),
+    #[error("cannot send the dead letter to its data stream: {0}")]
+    Letters(String),
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error(
@@ -51,8 +54,8 @@ pub enum RunError {
 /// How a run is told to end. Clones are the same.
 #[derive(Clone, Default)]
 pub struct Stop {
-    stop: CancellationToken,
-    abort: CancellationToken,
+    pub(super) stop: CancellationToken,
+    pub(super) abort: CancellationToken,
     signals: Arc<AtomicU32>,
 }
 
@@ -84,7 +87,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     }
     let identity = Identity::take(&settings.data)?;
     let parking = Arc::new(
-        Parking::open(&settings.data.join("dead-letter")).map_err(|error| RunError::Parking(error.to_string()))?,
+        Parking::open(&settings.data.join(parking::FOLDER)).map_err(|error| RunError::Parking(error.to_string()))?,
     );
     let health = Health::default();
     let endpoint = listen(&settings).await?;
@@ -93,6 +96,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
         health: health.part("output"),
         stop: stop.stop.clone(),
     })?;
+    let letters = LetterStream::open(&settings, &identity, &parking).map_err(RunError::Letters)?;
     let (bulks, queue) = mpsc::channel(WAITING_BULKS);
     let mut senders = send(&output, queue, &stop.abort);
     let mapping = Arc::new(settings.mapping(&identity));
@@ -110,7 +114,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     let mut watched = Vec::new();
     let mut inputs = JoinSet::new();
     let mut rules = settings.processors.clone();
-    for Configured { input, own } in settings.inputs {
+    for Configured { input, own, .. } in settings.inputs {
         rules.extend(own.rules().iter().cloned());
         let own = Arc::new(Rules::new(&mapping, own, &settings.processors));
         let progress = Progress { health: health.part(input.id()), ..Progress::default() };
@@ -141,6 +145,8 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
         let subject = Subject { id, name, health, figures: Box::new(move || figures.read()) };
         tokio::spawn(status::serve(endpoint, Arc::new(subject), end));
     }
+    let shipped = CancellationToken::new();
+    let letters = letters.map(|letters| tokio::spawn(letters.run(shipped.clone(), stop.abort.clone())));
     health.begin();
     let mut failures = Vec::new();
     let mut ticks = tokio::time::interval(TICK);
@@ -183,6 +189,11 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
             }
         }
     }
+    shipped.cancel();
+    if let Some(letters) = letters {
+        // What it could not send waits for the next start.
+        let _ = letters.await;
+    }
     let last = figures.read();
     watch(&last);
     drop(identity);
@@ -201,7 +212,7 @@ async fn listen(settings: &Settings) -> Result<Option<Endpoint>, RunError> {
 }
 
 /// Starts the senders: each takes the next bulk and stays with it until every record has an outcome.
-fn send(output: &Arc<dyn Output>, queue: mpsc::Receiver<Bulk>, abort: &CancellationToken) -> JoinSet<()> {
+pub(super) fn send(output: &Arc<dyn Output>, queue: mpsc::Receiver<Bulk>, abort: &CancellationToken) -> JoinSet<()> {
     let queue = Arc::new(Mutex::new(queue));
     let mut senders = JoinSet::new();
     for _ in 0..output.concurrency().max(1) {

@@ -46,6 +46,8 @@ pub struct Settings {
     pub http: HttpConfig,
     /// `state.elasticsearch`: where processes share state, when they do.
     pub shared: Option<Arc<dyn Documents>>,
+    /// `dead_letter.data_stream`: letters become documents too.
+    pub letters_stream: bool,
     mapping: MappingConfig,
     geoip: Option<Arc<Databases>>,
     name: String,
@@ -107,6 +109,14 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let http: HttpConfig = config.section("http");
     let state: StateConfig = config.section("state");
     let shared = shared(config, &state.elasticsearch, output.as_deref());
+    let dead_letter: DeadLetterConfig = config.section("dead_letter");
+    if dead_letter.data_stream && output.as_ref().is_some_and(|output| output.cluster().is_none()) {
+        config.reject(
+            "dead_letter.data_stream",
+            "letters become documents in Elasticsearch or OpenSearch, but another output is enabled",
+            Some("enable `output.elasticsearch`, or remove the key; letters are always on disk"),
+        );
+    }
     if memory.budget.bytes() < ByteSize::from_mib(16).bytes() {
         config.reject(
             "memory.budget",
@@ -153,6 +163,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
         namespace: stream.namespace.0,
         http,
         shared,
+        letters_stream: dead_letter.data_stream,
         mapping,
         geoip: geoip.map(Arc::new),
         name,
@@ -273,6 +284,13 @@ impl Default for FlushConfig {
     fn default() -> FlushConfig {
         FlushConfig { timeout: Period::from_secs(1) }
     }
+}
+
+/// `dead_letter.*`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct DeadLetterConfig {
+    data_stream: bool,
 }
 
 /// `path.*`

@@ -1,7 +1,12 @@
 //! The command line, as Beats' users know it.
 
+use crate::config::Period;
+use crate::output::parking::LetterId;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 /// Ships AWS CloudTrail logs into Elasticsearch or OpenSearch as ECS documents.
 #[derive(Debug, Parser)]
@@ -72,6 +77,14 @@ pub enum Command {
         after_help = "Examples:\n  trailship test config\n  trailship test output -c trailship.yml\n  trailship test input --format json"
     )]
     Test(TestArgs),
+    /// See what was parked and why, send it again, delete it
+    #[command(
+        after_help = "Examples:\n  trailship dead-letter list\n  trailship dead-letter list --code mapping-refused --since 24h\n  trailship dead-letter show 1-17\n  trailship dead-letter replay --all --dry-run\n  trailship dead-letter replay --code mapping-refused\n  trailship dead-letter purge --replayed --older-than 30d"
+    )]
+    DeadLetter {
+        #[command(subcommand)]
+        command: DeadLetterCommand,
+    },
     /// Print what would be used
     #[command(
         after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch\n  trailship export ilm-policy -E setup.lifecycle.delete_after=400d\n  trailship export dashboard --dir dashboards          the files that Kibana imports\n  trailship export dashboard --preview pictures        pages drawn from what is indexed\n  trailship export rules > rules.ndjson"
@@ -129,6 +142,113 @@ pub struct MapArgs {
     /// MaxMind file of networks, for source.as.*
     #[arg(long, value_name = "FILE")]
     pub asn_database: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLetterCommand {
+    /// A line a letter: when, why, from where; works beside a running trailship
+    List(DeadLetterListArgs),
+    /// One letter in full, with its record; works beside a running trailship
+    Show(DeadLetterShowArgs),
+    /// Send letters again after a mend; trailship must not be running
+    Replay(DeadLetterReplayArgs),
+    /// Delete letters for good; trailship must not be running
+    Purge(DeadLetterPurgeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLetterListArgs {
+    /// Letters with this reason code; may be given several times
+    #[arg(long = "code", value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// Letters of the input with this `id`
+    #[arg(long, value_name = "ID")]
+    pub input: Option<String>,
+    /// Letters from this time on, such as 2026-01-02T03:04:05Z or 2026-01-02, or of this age at most, such as 24h
+    #[arg(long, value_name = "TIME|AGE")]
+    pub since: Option<Moment>,
+    /// Replayed letters too
+    #[arg(long)]
+    pub all: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLetterShowArgs {
+    /// As `list` shows it
+    #[arg(value_name = "ID")]
+    pub id: LetterId,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLetterReplayArgs {
+    /// Letters as `list` shows them
+    #[arg(value_name = "ID")]
+    pub ids: Vec<LetterId>,
+    /// Letters with this reason code; may be given several times
+    #[arg(long = "code", value_name = "CODE")]
+    pub codes: Vec<String>,
+    /// All letters that were not replayed yet
+    #[arg(long, conflicts_with_all = ["ids", "codes"])]
+    pub all: bool,
+    /// Says what would be sent, and how, and sends nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLetterPurgeArgs {
+    /// Letters as `list` shows them
+    #[arg(value_name = "ID")]
+    pub ids: Vec<LetterId>,
+    /// Letters that were replayed and went well
+    #[arg(long)]
+    pub replayed: bool,
+    /// Letters parked longer ago than this, such as 30d
+    #[arg(long, value_name = "AGE")]
+    pub older_than: Option<Age>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+/// A point in time, given as such or as an age.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment(pub Timestamp);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Moment, String> {
+        let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+        let time = text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp()));
+        match (time, text.parse::<Age>()) {
+            (Some(time), _) => Ok(Moment(time)),
+            (None, Ok(Age(age))) => Ok(Moment(Timestamp::now().saturating_sub(age).unwrap_or(Timestamp::MIN))),
+            (None, Err(_)) => {
+                Err("write a time, such as 2026-01-02T03:04:05Z, or an age, such as 24h or 7d".to_owned())
+            }
+        }
+    }
+}
+
+/// How long ago.
+#[derive(Debug, Clone, Copy)]
+pub struct Age(pub Duration);
+
+impl FromStr for Age {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Age, String> {
+        match text.parse::<Period>() {
+            Ok(age) => Ok(Age(age.get())),
+            Err(fault) => Err(format!("{}: {}", fault.message(), fault.hint())),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod commands;
 mod live;
 mod load;
 mod render;
+mod visible;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -68,6 +69,9 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Setup(arguments) => commands::setup::setup(&cli.global, arguments, &mut out),
         Command::Test(arguments) => commands::test::test(&cli.global, arguments, &mut out),
         Command::Export(arguments) => commands::export::export(&cli.global, arguments, &mut out, &mut notes),
+        Command::DeadLetter { command } => {
+            commands::dead_letter::dead_letter(&cli.global, command, &mut out, &mut notes)
+        }
         Command::Version => Ok(commands::version::version(&mut out).map_err(anyhow::Error::from)?),
     }
 }

@@ -13,6 +13,8 @@ type Kind = (&'static str, fn(&mut Config, &Section) -> Option<Box<dyn Input>>);
 
 /// An input as configured.
 pub struct Configured {
+    /// Its `type`.
+    pub kind: &'static str,
     pub input: Box<dyn Input>,
     /// What its section says of its documents: the same keys for every kind.
     pub own: Own,
@@ -27,14 +29,14 @@ pub fn read(config: &mut Config) -> Vec<Configured> {
     let sections = config.list("trailship.inputs", &names);
     let none = sections.is_empty();
     for section in sections {
-        let Some((_, read)) = KINDS.iter().find(|(name, _)| *name == section.kind()) else { continue };
+        let Some((kind, read)) = KINDS.iter().find(|(name, _)| *name == section.kind()) else { continue };
         let own = Own::read(config, section.path());
         let Some(input) = read(config, &section) else { continue };
         if inputs.iter().any(|other| other.input.id() == input.id()) {
             let message = format!("the id `{}` is taken by another input", input.id());
             config.reject(section.path(), message, Some("give each input its own `id`"));
         }
-        inputs.push(Configured { input, own });
+        inputs.push(Configured { kind, input, own });
     }
     if none {
         config.reject("trailship.inputs", "no input is enabled", Some("write at least one, such as `- type: aws-s3`"));

@@ -11,8 +11,10 @@ pub mod reader;
 pub mod s3_sqs;
 pub mod selection;
 
-use crate::ack::Counters;
+use crate::ack::{Counters, Part};
 pub use crate::check::{Check, Verdict};
+use crate::ecs::Origin;
+use crate::output::Source;
 use crate::output::parking::Parking;
 use crate::pipeline::Mill;
 use crate::state::documents::Documents;
@@ -35,8 +37,31 @@ pub trait Input: Send {
     /// What makes the source unusable at the start (no such queue, no such folder); later faults are retried.
     fn run(self: Box<Self>, context: Context) -> Pin<Box<dyn Future<Output = Result<(), InputError>> + Send>>;
 
+    /// Makes ready to read single objects again, for `dead-letter replay`. Nothing is received and no state is changed.
+    ///
+    /// # Errors
+    /// The source cannot be used, or has no objects that could be read again.
+    fn again(&self, context: Context) -> Opening<'_> {
+        drop(context);
+        let reason = "inputs of this kind cannot read anything again".to_owned();
+        let refused = InputError { input: self.id().to_owned(), reason };
+        Box::pin(std::future::ready(Err(refused)))
+    }
+
     /// Checks the way to the source, step by step, and reads nothing from it: `trailship test input`.
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>>;
+}
+
+/// An input that is being made ready to read again.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Again>, InputError>> + Send + 'a>>;
+
+/// An input that reads what a letter names.
+pub trait Again: Send + Sync {
+    /// What documents of records from `source` say of their origin.
+    fn origin(&self, source: &Source) -> Origin;
+
+    /// Reads the object `source` from its start to its end; `part` answers for its records.
+    fn read<'a>(&'a self, part: Part, source: &'a Source) -> Pin<Box<dyn Future<Output = reader::Read> + Send + 'a>>;
 }
 
 /// What an input works with.

@@ -230,3 +230,15 @@ async fn an_abort_gives_back_at_once() {
     assert!(matches!(outcome.read, Read::Failed { transient: true, .. }), "{:?}", outcome.read);
     assert!(!outcome.verdict.settled);
 }
+
+/// Ten thousand broken records have a letter each; one more letter stands for all others.
+#[tokio::test(start_paused = true)]
+async fn very_many_broken_records_share_a_letter() {
+    let text = format!(r#"{{"Records":[{}]}}"#, vec!["{]}"; 10_003].join(","));
+    let outcome = reading(vec![Try::Body(text.into_bytes())]).await;
+    assert!(outcome.verdict.settled);
+    assert_eq!(outcome.verdict.tally, Tally { parked: 10_003, ..Tally::default() });
+    let codes: Vec<&str> = outcome.letters.iter().map(|letter| letter["code"].as_str().unwrap()).collect();
+    assert_eq!((codes.len(), codes.last().copied()), (10_001, Some("broken-records")));
+    assert!(codes[..10_000].iter().all(|code| *code == "broken-record"));
+}

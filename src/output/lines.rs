@@ -105,6 +105,11 @@ impl LineFiles {
         Ok(found.into_iter().map(|n| file_path(&self.folder, &self.name, n)).collect())
     }
 
+    /// Number of the file that is written, and its bytes that are whole lines on disk.
+    pub fn end(&self) -> (u64, u64) {
+        (self.number, self.length)
+    }
+
     fn begin_next(&mut self) -> io::Result<()> {
         let path = file_path(&self.folder, &self.name, self.number + 1);
         let next = open_file(&path, self.mode)?;
@@ -127,12 +132,13 @@ impl LineFiles {
     }
 }
 
-fn file_path(folder: &Path, name: &str, number: u64) -> PathBuf {
+/// The file of this number.
+pub(super) fn file_path(folder: &Path, name: &str, number: u64) -> PathBuf {
     folder.join(format!("{name}-{number:06}.ndjson"))
 }
 
 /// Numbers of the files there are, ascending.
-fn numbers(folder: &Path, name: &str) -> io::Result<Vec<u64>> {
+pub(super) fn numbers(folder: &Path, name: &str) -> io::Result<Vec<u64>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let file_name = entry?.file_name();

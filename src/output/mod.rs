@@ -15,6 +15,7 @@ mod repeats;
 mod segments;
 
 use crate::ack::{Charge, Receipt};
+use std::hash::{DefaultHasher, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -34,6 +35,40 @@ pub struct Bulk {
     pub charge: Option<Charge>,
 }
 
+impl Bulk {
+    /// A plain bulk of documents that are mapped already, each with its `_id` and without a newline inside; `segments`
+    /// promise as many.
+    pub fn ready<'a>(
+        framing: Framing,
+        documents: impl Iterator<Item = (&'a str, &'a [u8])>,
+        segments: Vec<Segment>,
+    ) -> Bulk {
+        let (mut body, mut items, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (id, document) in documents {
+            let from = body.len();
+            match framing {
+                Framing::Create => {
+                    let action = serde_json::json!({"create": {"_id": id}});
+                    body.extend_from_slice(action.to_string().as_bytes());
+                    body.push(b'\n');
+                }
+                Framing::Lines => keys.push(key(id)),
+            }
+            body.extend_from_slice(document);
+            body.push(b'\n');
+            items.push(u32::try_from(body.len() - from).unwrap_or(u32::MAX));
+        }
+        Bulk { body, gzip: false, items, keys, segments, charge: None }
+    }
+}
+
+/// A short form of an `_id`, for recognising repeats.
+pub fn key(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(id.as_bytes());
+    hasher.finish()
+}
+
 /// Items of one part that lie next to each other in a bulk.
 pub struct Segment {
     pub receipt: Receipt,
@@ -41,7 +76,7 @@ pub struct Segment {
 }
 
 /// Where records came from, as the dead letter and messages name it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Source {
     /// `id` of the input.
     pub input: String,
@@ -86,4 +121,21 @@ pub trait Output: Send + Sync {
     /// Brings every record of the bulk to an outcome, retrying for as long as it takes. Cancelling drops the receipts,
     /// so that the records are given back.
     fn deliver(&self, bulk: Bulk) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_documents_are_framed_as_the_output_wants_them() {
+        let documents = [("a\"b", b"{}".as_slice()), ("c", b"{\"x\":1}")];
+        let bulk = Bulk::ready(Framing::Create, documents.into_iter(), Vec::new());
+        let expected = "{\"create\":{\"_id\":\"a\\\"b\"}}\n{}\n{\"create\":{\"_id\":\"c\"}}\n{\"x\":1}\n";
+        assert_eq!(String::from_utf8_lossy(&bulk.body), expected);
+        assert_eq!((bulk.items, bulk.keys.len(), bulk.gzip), (vec![29, 31], 0, false));
+        let bulk = Bulk::ready(Framing::Lines, documents.into_iter(), Vec::new());
+        assert_eq!(String::from_utf8_lossy(&bulk.body), "{}\n{\"x\":1}\n");
+        assert_eq!((bulk.items, bulk.keys), (vec![3, 8], vec![key("a\"b"), key("c")]));
+    }
 }

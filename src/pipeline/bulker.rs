@@ -5,9 +5,8 @@
 use super::reading::ObjectFault;
 use crate::ack::{Budget, Part};
 use crate::filter::Document;
-use crate::output::{Bulk, BulkShape, Framing, Segment, Source};
+use crate::output::{Bulk, BulkShape, Framing, Segment, Source, key};
 use libdeflater::{CompressionLvl, Compressor};
-use std::hash::{DefaultHasher, Hasher};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -126,13 +125,6 @@ impl Bulker {
             Err(_) => ControlFlow::Break(ObjectFault::Stopped),
         }
     }
-}
-
-/// A short form of an `_id`, for recognising repeats.
-fn key(id: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(id.as_bytes());
-    hasher.finish()
 }
 
 /// gzip of bulk bodies, with one output buffer for all of them: a fresh one would be zeroed to its full bound, of which

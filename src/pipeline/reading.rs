@@ -6,7 +6,7 @@ use crate::ack::{Outcome, Part};
 use crate::ecs::{Broken, Mapped, Mapper, Origin, Position, Timestamp};
 use crate::filter::{Fate, Filter, Rules};
 use crate::output::Source;
-use crate::output::parking::{Parked, Parking};
+use crate::output::parking::{BROKEN_RECORDS, Parked, Parking};
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
 use crate::record::log_event::{self, LogEvent, Payload, Subscribed};
 use crate::record::split::{Piece, SplitFault, Splitter};
@@ -86,6 +86,11 @@ impl Reading {
             asides: Asides::default(),
             drops: Drops::default(),
         }
+    }
+
+    /// Takes the text for a piece of its object that begins at byte `offset`. Before the first chunk.
+    pub fn at(self, offset: u64) -> Reading {
+        Reading { splitter: self.splitter.at(offset), ..self }
     }
 
     /// Starts again from the first byte; records that are under way already will be passed over.
@@ -360,10 +365,11 @@ impl Asides {
     /// Takes a broken record; true when the lot is full.
     fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) -> bool {
         self.broken += 1;
-        let reason = match self.broken.cmp(&(KEPT + 1)) {
-            Ordering::Less => reason,
+        let (code, reason) = match self.broken.cmp(&(KEPT + 1)) {
+            Ordering::Less => (code, reason),
             Ordering::Equal => {
-                format!("more than {KEPT} records of this object are broken, the rest is only counted; here: {reason}")
+                let all = format!("more than {KEPT} records of this object are broken, the rest is only counted");
+                (BROKEN_RECORDS, format!("{all}; here: {reason}"))
             }
             Ordering::Greater => {
                 self.counted += 1;

@@ -117,6 +117,21 @@ impl Shape {
     }
 }
 
+impl ObjectRef {
+    /// An object that is known by other ways than a notification; `key` is decoded.
+    pub fn named(bucket: &str, key: &str, version: Option<&str>) -> ObjectRef {
+        ObjectRef {
+            bucket: bucket.to_owned(),
+            key: ObjectKey(key.to_owned()),
+            region: None,
+            version: version.map(str::to_owned),
+            etag: None,
+            size: None,
+            event_name: String::new(),
+        }
+    }
+}
+
 impl ObjectKey {
     pub fn as_str(&self) -> &str {
         &self.0

@@ -103,6 +103,11 @@ impl Splitter {
         }
     }
 
+    /// The text is a piece of its object that begins at byte `offset`. Before the first chunk.
+    pub fn at(self, offset: u64) -> Splitter {
+        Splitter { before: offset, ..self }
+    }
+
     /// Takes the next chunk and gives every piece that ends in it to `sink`, in order.
     ///
     /// # Errors
@@ -386,6 +391,20 @@ mod tests {
         let (pieces, end) = split(&[digest.as_bytes()], 1 << 20, true);
         assert_eq!((pieces.len(), end), (1, Ok(())));
         assert_eq!(pieces[0].1, digest.as_bytes());
+    }
+
+    #[test]
+    fn a_piece_of_an_object_keeps_its_place() {
+        let mut splitter = Splitter::new(1 << 20, true).at(700);
+        let mut offsets = Vec::new();
+        for chunk in [r#" {"a":"#, r#"tru}"#] {
+            let mut sink = |piece: Piece<'_>| {
+                let Piece::Record { offset, text } = piece else { panic!("{piece:?}") };
+                offsets.push((offset, text.to_vec()));
+            };
+            splitter.push(chunk.as_bytes(), &mut sink).unwrap();
+        }
+        assert_eq!(offsets, [(701, br#"{"a":tru}"#.to_vec())]);
     }
 
     #[test]

@@ -82,6 +82,34 @@ pub fn file_name(kind: &str, id: &str) -> String {
     format!("{kind}-{name}.{hash}.json")
 }
 
+/// Replaces the file `path` durably by what `write` writes. Its permissions stay; its predecessor does not.
+///
+/// # Errors
+/// [`StateError::Io`]; the old file is then untouched.
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), StateError> {
+    let failed = |what: &'static str| move |error: io::Error| StateError::Io { what, path: path.to_owned(), error };
+    let fresh = path.with_extension("new");
+    let _ = fs::remove_file(&fresh);
+    let mut file = io::BufWriter::new(create_private(&fresh).map_err(failed("write"))?);
+    write(&mut file).map_err(failed("write"))?;
+    let file = file.into_inner().map_err(|error| failed("write")(error.into_error()))?;
+    let permissions = fs::metadata(path).map_err(failed("read"))?.permissions();
+    file.set_permissions(permissions).and_then(|()| file.sync_all()).map_err(failed("write"))?;
+    #[expect(clippy::disallowed_methods, reason = "the one place that replaces files")]
+    fs::rename(&fresh, path).map_err(failed("replace"))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable"))
+}
+
+/// A new file for its owner alone, so that nobody else reads it before it has its true permissions.
+fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
 fn previous(path: &Path) -> PathBuf {
     path.with_extension("previous")
 }
@@ -107,6 +135,21 @@ mod tests {
         // The hash: `printf 'a.b' | sha256sum`.
         assert_eq!(file_name("file", "a_b"), "file-a_b.json");
         assert_eq!(file_name("file", "a.b"), "file-a_b.2e7336dc.json");
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_permissions_and_a_failed_one_its_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines.ndjson");
+        fs::write(&path, "old").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions();
+        let before = mode(&path);
+        let refused = replace(&path, |out| out.write_all(b"half").and(Err(io::Error::other("full"))));
+        assert!(matches!(refused, Err(StateError::Io { what: "write", .. })));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        replace(&path, |out| out.write_all(b"new")).unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"new".to_vec(), before));
+        assert!(!previous(&path).exists());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod support;
 mod cli;
 mod cloudwatch;
 mod dashboards;
+mod dead_letter;
 mod delivery;
 mod embedded;
 mod faults;

@@ -1,5 +1,6 @@
 //! One file a command.
 
+pub mod dead_letter;
 pub mod export;
 pub mod map;
 pub mod run;

@@ -44,7 +44,7 @@ pub fn run(global: &Global, args: &RunArgs, out: &mut dyn Write) -> Result<(), F
 }
 
 /// SIGTERM and SIGINT stop the run: the first drains, the second drops.
-fn listen(stop: Stop) -> Result<tokio::task::JoinHandle<()>, Failure> {
+pub fn listen(stop: Stop) -> Result<tokio::task::JoinHandle<()>, Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     Ok(tokio::spawn(async move {

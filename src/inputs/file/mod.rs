@@ -10,14 +10,18 @@ mod walk;
 
 pub use walk::{is_digest, looks_like_trail};
 
-use super::reader::{Chunks, Object, ReadFault};
-use super::selection::Selection;
-use super::{Check, Context, Input, InputError, Verdict};
+use super::reader::{self, Chunks, Object, Read, ReadFault};
+use super::selection::{Choice, Selection};
+use super::{Again, Check, Context, Input, InputError, Opening, Verdict};
+use crate::ack::Part;
+use crate::ecs::Origin;
+use crate::output::Source;
 use bytes::{Bytes, BytesMut};
 use config::FileConfig;
 use registry::Registry;
 use run::Run;
 use std::pin::Pin;
+use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 use walk::Walk;
 
@@ -60,6 +64,11 @@ impl Input for FileInput {
         })
     }
 
+    fn again(&self, context: Context) -> Opening<'_> {
+        let again: Arc<dyn Again> = Arc::new(FilesAgain { selection: self.selection.clone(), context });
+        Box::pin(std::future::ready(Ok(again)))
+    }
+
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>> {
         Box::pin(async move {
             let Walk { found, skipped, faults, .. } = look(&self.config, &self.selection).await;
@@ -78,6 +87,31 @@ impl Input for FileInput {
                 checks.push(Check { step: "open the first file".to_owned(), verdict, detail });
             }
             checks
+        })
+    }
+}
+
+/// Reads single files again, as letters name them; the patterns only tell as what.
+struct FilesAgain {
+    selection: Selection,
+    context: Context,
+}
+
+impl Again for FilesAgain {
+    fn origin(&self, source: &Source) -> Origin {
+        run::origin(&source.object)
+    }
+
+    fn read<'a>(&'a self, part: Part, source: &'a Source) -> Pin<Box<dyn Future<Output = Read> + Send + 'a>> {
+        let path = source.object.clone();
+        let digest = match self.selection.choose(&path) {
+            Choice::Digest => true,
+            Choice::Log | Choice::Insight => false,
+            Choice::Skip => is_digest(&path),
+        };
+        Box::pin(async move {
+            let subject = run::subject(&source.input, &path, digest);
+            reader::read(&self.context, part, &subject, &LocalFile { path }).await
         })
     }
 }

@@ -153,7 +153,7 @@ impl Run {
             let delivery = Delivery::open(key, Arc::clone(&self.context.counters), self.verdicts.clone());
             let part = delivery.part();
             delivery.seal();
-            let subject = subject(&self.config.id, &found);
+            let subject = subject(&self.config.id, &found.path, found.digest);
             let object = LocalFile { path: found.path.clone() };
             self.open.insert(key, found);
             let context = self.context.clone();
@@ -212,12 +212,18 @@ impl Run {
     }
 }
 
-fn subject(input: &str, found: &Found) -> Subject {
+/// What is read: the file `path` of the input `input`; `digest`: as one record.
+pub fn subject(input: &str, path: &str, digest: bool) -> Subject {
     Subject {
-        origin: Arc::new(Origin { input_type: "file", log_file_path: Some(found.path.clone()), ..Origin::default() }),
-        source: Arc::new(Source { input: input.to_owned(), object: found.path.clone(), ..Source::default() }),
-        digest: found.digest,
+        origin: Arc::new(origin(path)),
+        source: Arc::new(Source { input: input.to_owned(), object: path.to_owned(), ..Source::default() }),
+        digest,
     }
+}
+
+/// Where the records of a file come from.
+pub fn origin(path: &str) -> Origin {
+    Origin { input_type: "file", log_file_path: Some(path.to_owned()), ..Origin::default() }
 }
 
 /// Every change of the registry is whole before it can panic, so poisoning is ignored.

@@ -1,5 +1,6 @@
 //! Input `aws-s3`: objects in S3, announced by a queue. How it keeps its promises: `design.md` beside this file.
 
+mod again;
 pub mod config;
 mod drain;
 mod handler;
@@ -11,8 +12,9 @@ mod recent;
 #[cfg(test)]
 mod testing;
 
-use super::{Check, Context, Input, InputError, Progress, Verdict};
+use super::{Again, Check, Context, Input, InputError, Opening, Progress, Verdict};
 use crate::aws::{Fault, FaultKind, Session};
+use again::ObjectsAgain;
 use config::S3SqsConfig;
 use handler::Handler;
 use keeper::{Keeper, KeeperSettings, Kept};
@@ -49,6 +51,15 @@ impl S3SqsInput {
         Ok((session, url))
     }
 
+    fn reads(&self, session: &Session, context: Context) -> S3Reads {
+        S3Reads {
+            input: self.config.id.clone(),
+            buckets: Arc::new(session.buckets()),
+            piece_timeout: self.config.api_timeout.get(),
+            context,
+        }
+    }
+
     async fn ship(&self, mut context: Context) -> Result<(), String> {
         let (session, url) = self.open().await?;
         let queue = Arc::new(SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()));
@@ -67,12 +78,7 @@ impl S3SqsInput {
         let keeping = tokio::spawn(keeping.run());
         tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
 
-        let reads = S3Reads {
-            input: self.config.id.clone(),
-            buckets: Arc::new(session.buckets()),
-            piece_timeout: self.config.api_timeout.get(),
-            context: context.clone(),
-        };
+        let reads = self.reads(&session, context.clone());
         let workers = self.config.number_of_workers;
         let counters = Arc::clone(&context.counters);
         let handler =
@@ -97,6 +103,15 @@ impl Input for S3SqsInput {
     fn run(self: Box<Self>, context: Context) -> Pin<Box<dyn Future<Output = Result<(), InputError>> + Send>> {
         Box::pin(async move {
             self.ship(context).await.map_err(|reason| InputError { input: self.config.id.clone(), reason })
+        })
+    }
+
+    fn again(&self, context: Context) -> Opening<'_> {
+        Box::pin(async move {
+            let failed = |reason| InputError { input: self.config.id.clone(), reason };
+            let (session, _) = self.open().await.map_err(failed)?;
+            let again = ObjectsAgain { reads: self.reads(&session, context), selection: self.config.selection() };
+            Ok(Arc::new(again) as Arc<dyn Again>)
         })
     }
 

@@ -41,23 +41,28 @@ impl Reads for S3Reads {
 
 impl S3Reads {
     fn subject(&self, object: &ObjectRef, choice: Choice) -> Subject {
-        let region = self.buckets.region_of(&object.bucket, object.region.as_deref());
         let source = Source {
             input: self.input.clone(),
             bucket: Some(object.bucket.clone()),
             object: object.key.as_str().to_owned(),
             version: object.version.clone(),
         };
-        let origin = Origin {
+        let origin = self.origin(&object.bucket, object.key.as_str(), object.region.as_deref());
+        Subject { origin: Arc::new(origin), source: Arc::new(source), digest: choice == Choice::Digest }
+    }
+
+    /// What documents of records in this object say of their origin; `region` where the notification tells.
+    pub fn origin(&self, bucket: &str, key: &str, region: Option<&str>) -> Origin {
+        let region = self.buckets.region_of(bucket, region);
+        Origin {
             input_type: "aws-s3",
-            bucket_name: Some(object.bucket.clone()),
-            bucket_arn: Some(format!("arn:{}:s3:::{}", partition(&region), object.bucket)),
-            object_key: Some(object.key.as_str().to_owned()),
-            log_file_path: Some(self.buckets.url(&object.bucket, object.key.as_str(), &region)),
+            bucket_name: Some(bucket.to_owned()),
+            bucket_arn: Some(format!("arn:{}:s3:::{bucket}", partition(&region))),
+            object_key: Some(key.to_owned()),
+            log_file_path: Some(self.buckets.url(bucket, key, &region)),
             region: Some(region),
             ..Origin::default()
-        };
-        Subject { origin: Arc::new(origin), source: Arc::new(source), digest: choice == Choice::Digest }
+        }
     }
 }
 

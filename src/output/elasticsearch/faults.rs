@@ -108,6 +108,12 @@ async fn what_the_mapping_refuses_is_parked_alone_with_its_source() {
 async fn documents_in_the_failure_store_count_as_parked() {
     let (_, tally, parked) = ten_through(vec![Fault::FailureStore { from: 2, to: 4 }]).await;
     assert_eq!((tally.indexed, tally.parked, parked.len()), (8, 2, 0));
+
+    let fake = Fake::start(vec![Fault::FailureStore { from: 0, to: 3 }]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (output, parking) = open(&config(&[&fake]), dir.path());
+    output.deliver(bulk(&Trail::open(), 0, 5, 0)).await;
+    assert_eq!(parking.counts().into_iter().collect::<Vec<_>>(), [("failure-store", 3)]);
 }
 
 #[tokio::test]

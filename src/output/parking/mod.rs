@@ -1,21 +1,41 @@
 //! The dead letter: records that no index will take, durably on disk with the reason.
 //!
-//! Lines of JSON in `parked-v1-<number>.ndjson` in the folder `dead-letter` of `path.data`. [`Parking::park`] returns after `fdatasync`, so
-//! that a record may be settled as parked. Nothing is ever deleted here: the files are the user's.
+//! Lines of JSON in `parked-v1-<number>.ndjson` in the folder `dead-letter` of `path.data`. [`Parking::park`] returns after
+//! `fdatasync`, so that a record may be settled as parked. A letter is one line (`letter`), read again by `read`. Nothing
+//! is deleted but by `purge`, when a user says so: the files are the user's. What went well when it was sent again is
+//! marked beside them (`replayed`).
 //!
 //! Invariants: every line is whole (a line torn by a crash is cut off when the folder is opened, and the record behind
-//! it was never settled); one process writes to a folder at a time; a line's fields only ever grow under one version.
+//! it was never settled); one process writes to a folder at a time; a line's fields only ever grow under one version; a
+//! letter's file and line are never another's, as the newest file is never removed.
+
+mod letter;
+mod purge;
+mod read;
+mod replayed;
+
+pub use letter::{BROKEN_RECORDS, Key, Letter, LetterId, Stands};
+pub use purge::{Purged, purge};
+pub use read::{End, Entry, Letters};
+pub use replayed::Marks;
 
 use super::Source;
 use super::lines::{LineFiles, OpenError};
-use serde::Serialize;
-use std::collections::BTreeMap;
+use letter::Line;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Name of the folder in `path.data`.
+pub const FOLDER: &str = "dead-letter";
 
 /// Version of a line and of the file name; raised when a reader of the old form would misread the new one.
 const VERSION: u8 = 1;
+
+/// Start of the names of the files; ends in the version.
+const FILES: &str = "parked-v1";
 
 /// Bytes at which a file is closed and the next one begun.
 const FILE_BYTES: u64 = 64 << 20;
@@ -26,8 +46,21 @@ pub const RECORD_LIMIT: usize = 32 << 20;
 /// The dead letter of one process. Calls may come from any thread.
 pub struct Parking {
     folder: PathBuf,
-    files: Mutex<LineFiles>,
+    /// `None` where nothing is written.
+    files: Option<Mutex<LineFiles>>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
+    /// Those for which no letter is written, as they have one.
+    known: Mutex<HashSet<Key>>,
+    /// Those of them whose refusal is to be told, with it.
+    watched: Mutex<HashMap<Key, Option<Refusal>>>,
+    written: AtomicU64,
+}
+
+/// Why a record that has a letter was to be parked again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub reason: String,
 }
 
 /// A record to be put aside, and why.
@@ -54,8 +87,24 @@ impl Parking {
     /// # Errors
     /// The folder cannot be written, or another process writes to it.
     pub fn open(dir: &Path) -> Result<Parking, OpenError> {
-        let files = LineFiles::open(dir, &format!("parked-v{VERSION}"), FILE_BYTES, 0o600)?;
-        Ok(Parking { folder: dir.to_owned(), files: Mutex::new(files), counts: Mutex::default() })
+        let files = LineFiles::open(dir, FILES, FILE_BYTES, 0o600)?;
+        Ok(Parking::new(dir, Some(files)))
+    }
+
+    /// One that writes nothing, for documents that are about letters: what is parked here is only counted.
+    pub fn nowhere() -> Parking {
+        Parking::new(Path::new(""), None)
+    }
+
+    fn new(dir: &Path, files: Option<LineFiles>) -> Parking {
+        Parking {
+            folder: dir.to_owned(),
+            files: files.map(Mutex::new),
+            counts: Mutex::default(),
+            known: Mutex::default(),
+            watched: Mutex::default(),
+            written: AtomicU64::new(0),
+        }
     }
 
     /// Where the files lie.
@@ -63,26 +112,40 @@ impl Parking {
         &self.folder
     }
 
+    /// How far letters are written and durable.
+    pub fn end(&self) -> End {
+        let (file, bytes) = self.files.as_ref().map_or((0, 0), |files| lock(files).end());
+        End { file, bytes }
+    }
+
     /// Writes one line a record and waits until they are on disk. Blocks: not for async code.
     ///
     /// # Errors
     /// The disk is full or failing; then none of these records counts as parked and the call may be repeated.
     pub fn park(&self, records: &[Parked<'_>]) -> io::Result<()> {
-        if records.is_empty() {
-            return Ok(());
-        }
         let timestamp = format!("{:.3}", jiff::Timestamp::now());
-        let mut text = Vec::new();
-        for parked in records {
-            serde_json::to_writer(&mut text, &Line::of(parked, &timestamp))?;
-            text.push(b'\n');
+        if let Some(files) = &self.files {
+            let (mut text, mut letters) = (Vec::new(), 0);
+            for parked in records.iter().filter(|parked| !self.has_letter(parked)) {
+                serde_json::to_writer(&mut text, &Line::of(parked, &timestamp))?;
+                text.push(b'\n');
+                letters += 1;
+            }
+            if letters > 0 {
+                lock(files).append(&text)?;
+                self.written.fetch_add(letters, Relaxed);
+            }
         }
-        lock(&self.files).append(&text)?;
         let mut counts = lock(&self.counts);
         for parked in records {
             *counts.entry(parked.code).or_default() += 1;
         }
         Ok(())
+    }
+
+    /// Letters written since the start.
+    pub fn written(&self) -> u64 {
+        self.written.load(Relaxed)
     }
 
     /// Counts `records` that the search server itself put aside durably (its failure store), so that one place knows
@@ -95,65 +158,40 @@ impl Parking {
     pub fn counts(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.counts).clone()
     }
-}
 
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(rename = "@timestamp")]
-    timestamp: &'a str,
-    version: u8,
-    code: &'a str,
-    reason: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    input: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bucket: Option<&'a str>,
-    object: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    #[serde(rename = "_id", skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<&'a str>,
-    /// The record where it is not UTF-8, which JSON could not carry unchanged.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    record_base64: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    truncated: bool,
-}
-
-impl<'a> Line<'a> {
-    fn of(parked: &'a Parked<'_>, timestamp: &'a str) -> Line<'a> {
-        let truncated = parked.record.len() > RECORD_LIMIT;
-        let kept = if truncated { cut(parked.record) } else { parked.record };
-        let text = std::str::from_utf8(kept).ok();
-        Line {
-            timestamp,
-            version: VERSION,
-            code: parked.code,
-            reason: &parked.reason,
-            status: parked.status,
-            input: &parked.source.input,
-            bucket: parked.source.bucket.as_deref(),
-            object: &parked.source.object,
-            version_id: parked.source.version.as_deref(),
-            offset: parked.offset,
-            id: parked.id,
-            record: text,
-            record_base64: text.is_none().then(|| aws_smithy_types::base64::encode(kept)),
-            truncated,
-        }
+    /// These have a letter: when they are parked again, no second one is written.
+    pub fn know(&self, keys: impl IntoIterator<Item = Key>) {
+        lock(&self.known).extend(keys);
     }
-}
 
-/// The first [`RECORD_LIMIT`] bytes, or up to three fewer where that would halve a character.
-fn cut(record: &[u8]) -> &[u8] {
-    let is_inside = |at: usize| record.get(at).is_some_and(|byte| byte & 0xc0 == 0x80);
-    let end = (RECORD_LIMIT - 3..=RECORD_LIMIT).rev().find(|at| !is_inside(*at)).unwrap_or(RECORD_LIMIT);
-    record.get(..end).unwrap_or(record)
+    /// Of these, which have a letter, [`take_refused`](Parking::take_refused) tells.
+    pub fn watch(&self, keys: impl IntoIterator<Item = Key>) {
+        lock(&self.watched).extend(keys.into_iter().map(|key| (key, None)));
+    }
+
+    /// Those that were watched and parked again, and why; nothing is watched any more.
+    pub fn take_refused(&self) -> HashMap<Key, Refusal> {
+        let watched = std::mem::take(&mut *lock(&self.watched));
+        watched.into_iter().filter_map(|(key, refusal)| Some((key, refusal?))).collect()
+    }
+
+    fn has_letter(&self, parked: &Parked<'_>) -> bool {
+        let known = lock(&self.known);
+        if known.is_empty() {
+            return false;
+        }
+        let keys = parked.keys();
+        if !keys.iter().any(|key| known.contains(key)) {
+            return false;
+        }
+        let mut watched = lock(&self.watched);
+        for key in keys {
+            if let Some(told) = watched.get_mut(&key) {
+                *told = Some(Refusal { code: parked.code, reason: parked.reason.clone() });
+            }
+        }
+        true
+    }
 }
 
 /// A panic elsewhere leaves both maps and files as they were before the call, so poisoning is ignored.
@@ -292,6 +330,42 @@ mod tests {
         }
         assert_eq!(lines(&parking).len(), 80);
         assert_eq!(parking.counts(), BTreeMap::from([("mapping-refused", 80)]));
+    }
+
+    #[test]
+    fn who_has_a_letter_gets_no_second_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let source = source();
+        let first = Parking::open(dir.path()).unwrap();
+        first.park(&[parked(&source, b"{}")]).unwrap();
+        drop(first);
+
+        let again = Parking::open(dir.path()).unwrap();
+        let letter = Letters::all(dir.path()).unwrap().next().unwrap().unwrap().letter.unwrap();
+        again.know(letter.keys());
+        again.watch(letter.keys());
+        let other = Parked { id: Some("k-2"), offset: Some(99), ..parked(&source, b"{}") };
+        let moved = Parked { offset: Some(18), reason: "still".into(), ..parked(&source, b"{}") };
+        again.park(&[moved, other]).unwrap();
+        assert_eq!(lines(&again).iter().map(|line| line["_id"].clone()).collect::<Vec<_>>(), ["k-1", "k-2"]);
+        let refused = again.take_refused();
+        let told = letter.keys().iter().find_map(|key| refused.get(key)).cloned();
+        assert_eq!(told, Some(Refusal { code: "mapping-refused", reason: "still".into() }));
+        assert!(again.take_refused().is_empty());
+        assert_eq!(again.counts(), BTreeMap::from([("mapping-refused", 2)]));
+    }
+
+    #[test]
+    fn the_end_is_what_is_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let parking = Parking::open(dir.path()).unwrap();
+        assert_eq!(parking.end(), End { file: 1, bytes: 0 });
+        parking.park(&[parked(&source(), b"{}")]).unwrap();
+        let bytes = fs::metadata(dir.path().join("parked-v1-000001.ndjson")).unwrap().len();
+        assert_eq!(parking.end(), End { file: 1, bytes });
+        let nowhere = Parking::nowhere();
+        nowhere.park(&[parked(&source(), b"{}")]).unwrap();
+        assert_eq!((nowhere.end(), nowhere.counts().len()), (End { file: 0, bytes: 0 }, 1));
     }
 
     #[test]
