@@ -17,3 +17,4 @@ pub mod record;
 pub mod setup;
 pub mod state;
 pub mod telemetry;
+pub mod verify;

@@ -22,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pipeline", &["ack", "record", "ecs", "filter", "output"]),
     ("inputs", &["ack", "record", "aws", "state", "config", "check", "pipeline", "output", "ecs", "filter"]),
     ("setup", &["config", "check", "ecs", "output"]),
+    ("verify", &["record", "aws", "state"]),
     (
         "app",
         &[
@@ -58,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "inputs",
             "setup",
             "app",
+            "verify",
         ],
     ),
 ];

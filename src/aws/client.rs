@@ -1,7 +1,8 @@
 //! One identity and its clients: SQS at the queue, S3 by the region of each bucket.
 //!
 //! The region of a bucket is found lazily: what the notification says, else the queue's; an answer that the bucket lies
-//! elsewhere is followed once and remembered. A version that may not be read is replaced by the current one. Leaves out listing and writing: this program only reads objects.
+//! elsewhere is followed once and remembered. A version that may not be read is replaced by the current one. Leaves out
+//! listing (`listing.rs`) and writing: this program only reads objects.
 
 use super::credentials::CredentialSettings;
 use super::fault::{Fault, FaultKind, Service};
@@ -25,7 +26,8 @@ pub struct Settings {
     pub credentials: CredentialSettings,
     /// `region`: wins over all else.
     pub region: Option<String>,
-    pub queue_url: HttpUrl,
+    /// The queue, where one is read.
+    pub queue_url: Option<HttpUrl>,
     /// `default_region`: when neither `region` nor the queue's URL tells.
     pub default_region: Option<String>,
     /// Replaces the endpoints of S3, and of SQS unless the queue's URL is AWS's.
@@ -64,17 +66,18 @@ impl Session {
     pub async fn open(settings: Settings) -> Result<Session, SetupError> {
         let loopback = settings.endpoint.as_ref().is_some_and(|url| is_loopback(url.host()));
         let http = http::client(&settings.certificate_authorities, settings.proxy.as_ref(), loopback)?;
-        let host = QueueHost::of(&settings.queue_url);
-        let known = settings.region.as_deref().or_else(|| host.region()).or(settings.default_region.as_deref());
+        let host = settings.queue_url.as_ref().map(QueueHost::of);
+        let told = host.as_ref().and_then(QueueHost::region);
+        let known = settings.region.as_deref().or(told).or(settings.default_region.as_deref());
         let region = match known {
             Some(region) => Some(Region::new(region.to_owned())),
             None => aws_config::default_provider::region::Builder::default().build().region().await,
         };
         let Some(region) = region else {
-            return Err(SetupError(format!(
-                "`{}` does not tell its region, and nothing else does; set `region`",
-                settings.queue_url
-            )));
+            return Err(SetupError(match &settings.queue_url {
+                Some(url) => format!("`{url}` does not tell its region, and nothing else does; set `region`"),
+                None => "nothing tells the region; set `region_name`".to_owned(),
+            }));
         };
         let provider = settings.credentials.base(&http, Some(region.clone()))?;
         let timeouts =
@@ -120,6 +123,11 @@ impl Session {
         aws_sdk_sqs::Client::from_conf(builder.build())
     }
 
+    /// The identity that clients of other services are made of.
+    pub(super) fn sdk(&self) -> &SdkConfig {
+        &self.sdk
+    }
+
     /// The clients of S3.
     pub fn buckets(&self) -> Buckets {
         Buckets {
@@ -139,15 +147,13 @@ impl Session {
     /// for a queue outside AWS `endpoint` goes first, as in Filebeat, since such URLs often name a host that only the
     /// server itself can reach.
     fn queue_endpoint(&self) -> Option<String> {
-        match QueueHost::of(&self.settings.queue_url) {
+        let queue_url = self.settings.queue_url.as_ref()?;
+        match QueueHost::of(queue_url) {
             QueueHost::Aws { .. } => None,
-            QueueHost::VpcEndpoint { .. } => Some(origin(&self.settings.queue_url)),
-            QueueHost::Other => Some(
-                self.settings
-                    .endpoint
-                    .as_ref()
-                    .map_or_else(|| origin(&self.settings.queue_url), |url| url.as_str().to_owned()),
-            ),
+            QueueHost::VpcEndpoint { .. } => Some(origin(queue_url)),
+            QueueHost::Other => {
+                Some(self.settings.endpoint.as_ref().map_or_else(|| origin(queue_url), |url| url.as_str().to_owned()))
+            }
         }
     }
 }
@@ -314,7 +320,7 @@ impl Buckets {
     }
 
     /// Asks S3 where a bucket lies; the answer names the region even when it is a refusal.
-    async fn locate(&self, region: &str, bucket: &str) -> Option<String> {
+    pub(super) async fn locate(&self, region: &str, bucket: &str) -> Option<String> {
         let found = match self.client(region).head_bucket().bucket(bucket).send().await {
             Ok(head) => head.bucket_region().map(str::to_owned),
             Err(error) => Fault::of(Service::S3, "HeadBucket", bucket, &error).region().map(str::to_owned),
@@ -322,7 +328,7 @@ impl Buckets {
         found.filter(|region| is_region(region))
     }
 
-    fn remember(&self, bucket: &str, region: &str) {
+    pub(super) fn remember(&self, bucket: &str, region: &str) {
         let mut regions = lock(&self.regions);
         if regions.len() >= MAX_BUCKETS {
             regions.clear();
@@ -330,7 +336,7 @@ impl Buckets {
         regions.insert(bucket.to_owned(), region.to_owned());
     }
 
-    fn client(&self, region: &str) -> aws_sdk_s3::Client {
+    pub(super) fn client(&self, region: &str) -> aws_sdk_s3::Client {
         let mut clients = lock(&self.clients);
         if let Some(client) = clients.get(region) {
             return client.clone();

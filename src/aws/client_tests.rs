@@ -61,7 +61,7 @@ fn settings(queue_url: &str) -> Settings {
             ..CredentialSettings::default()
         },
         region: None,
-        queue_url: queue_url.parse().unwrap(),
+        queue_url: Some(queue_url.parse().unwrap()),
         default_region: None,
         endpoint: None,
         path_style: true,

@@ -43,6 +43,7 @@ pub enum FaultKind {
 pub enum Service {
     S3,
     Sqs,
+    CloudTrail,
 }
 
 /// One failed call.
@@ -184,6 +185,9 @@ impl Fault {
 
     /// A name from a bounded set, for metrics, logs and documentation: `s3-access-denied`.
     pub fn code(&self) -> &'static str {
+        if self.service == Service::CloudTrail {
+            return cloudtrail_code(self.kind);
+        }
         let (s3, sqs) = match self.kind {
             FaultKind::Throttled => ("s3-throttled", "sqs-throttled"),
             FaultKind::Denied => ("s3-access-denied", "sqs-access-denied"),
@@ -199,9 +203,14 @@ impl Fault {
             FaultKind::Other => ("s3-refused", "sqs-refused"),
         };
         match self.service {
-            Service::S3 => s3,
             Service::Sqs => sqs,
+            Service::S3 | Service::CloudTrail => s3,
         }
+    }
+
+    /// AWS's own code and text, and the API that answered so.
+    pub fn answer(&self) -> (&str, &str, &'static str) {
+        (&self.code, &self.message, self.action)
     }
 
     /// What an operator can do.
@@ -209,7 +218,7 @@ impl Fault {
         let api = self.api();
         match (self.kind, self.service) {
             (FaultKind::Throttled, _) => "nothing to do unless it lasts: it is tried again more slowly".to_owned(),
-            (FaultKind::Denied, Service::S3) if self.action == "HeadBucket" => {
+            (FaultKind::Denied, Service::S3) if matches!(self.action, "HeadBucket" | "ListObjectsV2") => {
                 format!("allow {} on the bucket to this identity, in its policy and in that of the bucket", self.permissions())
             }
             (FaultKind::Denied, Service::S3) => format!(
@@ -217,6 +226,8 @@ impl Fault {
                 self.permissions()
             ),
             (FaultKind::Denied, Service::Sqs) => format!("allow {} on the queue to this identity", self.permissions()),
+            (FaultKind::Denied, Service::CloudTrail) => format!("allow {} to this identity", self.permissions()),
+            (FaultKind::Missing, Service::CloudTrail) => "check the trail's name and its region".to_owned(),
             (FaultKind::Missing, Service::S3) => "the object was removed before it was read, or the bucket is gone".to_owned(),
             (FaultKind::Missing, Service::Sqs) => "check `queue_url` and `region`".to_owned(),
             (FaultKind::Archived, _) => "restore the object from its archive, then send the message again".to_owned(),
@@ -240,7 +251,7 @@ impl Fault {
         match self.action {
             "DeleteMessageBatch" => "`sqs:DeleteMessage`".to_owned(),
             "ChangeMessageVisibilityBatch" => "`sqs:ChangeMessageVisibility`".to_owned(),
-            "HeadBucket" => "`s3:ListBucket`".to_owned(),
+            "HeadBucket" | "ListObjectsV2" => "`s3:ListBucket`".to_owned(),
             "GetObject" if self.versioned => "`s3:GetObject` and `s3:GetObjectVersion`".to_owned(),
             _ => format!("`{}`", self.api()),
         }
@@ -251,8 +262,26 @@ impl Fault {
         let service = match self.service {
             Service::S3 => "s3",
             Service::Sqs => "sqs",
+            Service::CloudTrail => "cloudtrail",
         };
         format!("{service}:{}", self.action)
+    }
+}
+
+fn cloudtrail_code(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Throttled => "cloudtrail-throttled",
+        FaultKind::Denied => "cloudtrail-access-denied",
+        FaultKind::Expired => "cloudtrail-expired-credentials",
+        FaultKind::Credentials => "cloudtrail-bad-credentials",
+        FaultKind::SkewedClock => "cloudtrail-skewed-clock",
+        FaultKind::Transient => "cloudtrail-unavailable",
+        FaultKind::Missing
+        | FaultKind::Archived
+        | FaultKind::KmsDenied
+        | FaultKind::Moved
+        | FaultKind::Stale
+        | FaultKind::Other => "cloudtrail-refused",
     }
 }
 

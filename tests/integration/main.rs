@@ -14,3 +14,4 @@ mod notifications;
 mod security;
 mod setup;
 mod shapes;
+mod validate;

@@ -270,7 +270,7 @@ impl S3SqsConfig {
                 role_duration: self.assume_role.duration.get(),
             },
             region: filled(self.region.as_deref()),
-            queue_url: self.queue_url.clone()?,
+            queue_url: Some(self.queue_url.clone()?),
             default_region: filled(self.default_region.as_deref()),
             endpoint: self.endpoint.clone(),
             path_style: self.path_style,

@@ -44,7 +44,7 @@ impl S3SqsInput {
 
     async fn open(&self) -> Result<(Session, String), String> {
         let settings = self.config.aws().ok_or("`queue_url` is missing")?;
-        let url = settings.queue_url.as_str().to_owned();
+        let url = settings.queue_url.as_ref().ok_or("`queue_url` is missing")?.as_str().to_owned();
         let session = Session::open(settings).await.map_err(|error| error.to_string())?;
         Ok((session, url))
     }
