@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("inputs", &["ack", "record", "aws", "state", "status", "config", "check", "pipeline", "output", "ecs", "filter"]),
     ("setup", &["config", "check", "ecs", "output"]),
     ("kibana", &["config", "ecs", "output", "setup"]),
+    ("verify", &["record", "aws", "state"]),
     (
         "app",
         &[
@@ -65,6 +66,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "setup",
             "kibana",
             "app",
+            "verify",
         ],
     ),
 ];

@@ -1,7 +1,8 @@
 //! One identity and its clients: SQS at the queue, S3 by the region of each bucket, CloudWatch Logs in one region.
 //!
 //! The region of a bucket is found lazily: what the notification says, else the queue's; an answer that the bucket lies
-//! elsewhere is followed once and remembered. A version that may not be read is replaced by the current one. Leaves out listing and writing: this program only reads objects.
+//! elsewhere is followed once and remembered. A version that may not be read is replaced by the current one. Leaves out
+//! listing (`listing.rs`) and writing: this program only reads objects.
 
 use super::credentials::CredentialSettings;
 use super::fault::{Fault, FaultKind, Service};
@@ -136,6 +137,11 @@ impl Session {
     /// Who asks, as far as the settings tell: calls of one identity in one region share their quotas.
     pub fn caller(&self) -> String {
         self.settings.credentials.caller()
+    }
+
+    /// The identity that clients of other services are made of.
+    pub(super) fn sdk(&self) -> &SdkConfig {
+        &self.sdk
     }
 
     /// The clients of S3.
@@ -330,7 +336,7 @@ impl Buckets {
     }
 
     /// Asks S3 where a bucket lies; the answer names the region even when it is a refusal.
-    async fn locate(&self, region: &str, bucket: &str) -> Option<String> {
+    pub(super) async fn locate(&self, region: &str, bucket: &str) -> Option<String> {
         let found = match self.client(region).head_bucket().bucket(bucket).send().await {
             Ok(head) => head.bucket_region().map(str::to_owned),
             Err(error) => Fault::of(Service::S3, "HeadBucket", bucket, &error).region().map(str::to_owned),
@@ -338,7 +344,7 @@ impl Buckets {
         found.filter(|region| is_region(region))
     }
 
-    fn remember(&self, bucket: &str, region: &str) {
+    pub(super) fn remember(&self, bucket: &str, region: &str) {
         let mut regions = lock(&self.regions);
         if regions.len() >= MAX_BUCKETS {
             regions.clear();
@@ -346,7 +352,7 @@ impl Buckets {
         regions.insert(bucket.to_owned(), region.to_owned());
     }
 
-    fn client(&self, region: &str) -> aws_sdk_s3::Client {
+    pub(super) fn client(&self, region: &str) -> aws_sdk_s3::Client {
         let mut clients = lock(&self.clients);
         if let Some(client) = clients.get(region) {
             return client.clone();

@@ -44,6 +44,7 @@ pub enum Service {
     S3,
     Sqs,
     Logs,
+    CloudTrail,
 }
 
 /// One failed call.
@@ -89,10 +90,11 @@ impl Fault {
             SdkError::ServiceError(answer) => {
                 let code = answer.err().code().unwrap_or_default();
                 let message = answer.err().message().unwrap_or_default();
-                let shown = if code.is_empty() {
-                    status.map(|status| format!("HTTP {status}")).unwrap_or_default()
-                } else {
-                    code.to_owned()
+                let shown = match status {
+                    _ if !code.is_empty() => code.to_owned(),
+                    Some(200..=299) => "unreadable-answer".to_owned(),
+                    Some(status) => format!("HTTP {status}"),
+                    None => String::new(),
                 };
                 (judge(code, status.unwrap_or(0), message), shown, message.to_owned())
             }
@@ -190,6 +192,9 @@ impl Fault {
 
     /// A name from a bounded set, for metrics, logs and documentation: `s3-access-denied`.
     pub fn code(&self) -> &'static str {
+        if self.service == Service::CloudTrail {
+            return cloudtrail_code(self.kind);
+        }
         let (s3, sqs, logs) = match self.kind {
             FaultKind::Throttled => ("s3-throttled", "sqs-throttled", "logs-throttled"),
             FaultKind::Denied => ("s3-access-denied", "sqs-access-denied", "logs-access-denied"),
@@ -205,10 +210,15 @@ impl Fault {
             FaultKind::Other => ("s3-refused", "sqs-refused", "logs-refused"),
         };
         match self.service {
-            Service::S3 => s3,
             Service::Sqs => sqs,
             Service::Logs => logs,
+            Service::S3 | Service::CloudTrail => s3,
         }
+    }
+
+    /// AWS's own code and text, and the API that answered so.
+    pub fn answer(&self) -> (&str, &str, &'static str) {
+        (&self.code, &self.message, self.action)
     }
 
     /// What an operator can do.
@@ -216,7 +226,7 @@ impl Fault {
         let api = self.api();
         match (self.kind, self.service) {
             (FaultKind::Throttled, _) => "nothing to do unless it lasts: it is tried again more slowly".to_owned(),
-            (FaultKind::Denied, Service::S3) if self.action == "HeadBucket" => {
+            (FaultKind::Denied, Service::S3) if matches!(self.action, "HeadBucket" | "ListObjectsV2") => {
                 format!("allow {} on the bucket to this identity, in its policy and in that of the bucket", self.permissions())
             }
             (FaultKind::Denied, Service::S3) => format!(
@@ -224,6 +234,8 @@ impl Fault {
                 self.permissions()
             ),
             (FaultKind::Denied, Service::Sqs) => format!("allow {} on the queue to this identity", self.permissions()),
+            (FaultKind::Denied, Service::CloudTrail) => format!("allow {} to this identity", self.permissions()),
+            (FaultKind::Missing, Service::CloudTrail) => "check the trail's name and its region".to_owned(),
             (FaultKind::Missing, Service::S3) => "the object was removed before it was read, or the bucket is gone".to_owned(),
             (FaultKind::Denied, Service::Logs) => format!("allow {} on the log group to this identity", self.permissions()),
             (FaultKind::Missing, Service::Logs) => "check the name of the log group and `region_name`".to_owned(),
@@ -252,7 +264,7 @@ impl Fault {
         match self.action {
             "DeleteMessageBatch" => "`sqs:DeleteMessage`".to_owned(),
             "ChangeMessageVisibilityBatch" => "`sqs:ChangeMessageVisibility`".to_owned(),
-            "HeadBucket" => "`s3:ListBucket`".to_owned(),
+            "HeadBucket" | "ListObjectsV2" => "`s3:ListBucket`".to_owned(),
             "GetObject" if self.versioned => "`s3:GetObject` and `s3:GetObjectVersion`".to_owned(),
             _ => format!("`{}`", self.api()),
         }
@@ -264,8 +276,26 @@ impl Fault {
             Service::S3 => "s3",
             Service::Sqs => "sqs",
             Service::Logs => "logs",
+            Service::CloudTrail => "cloudtrail",
         };
         format!("{service}:{}", self.action)
+    }
+}
+
+fn cloudtrail_code(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Throttled => "cloudtrail-throttled",
+        FaultKind::Denied => "cloudtrail-access-denied",
+        FaultKind::Expired => "cloudtrail-expired-credentials",
+        FaultKind::Credentials => "cloudtrail-bad-credentials",
+        FaultKind::SkewedClock => "cloudtrail-skewed-clock",
+        FaultKind::Transient => "cloudtrail-unavailable",
+        FaultKind::Missing
+        | FaultKind::Archived
+        | FaultKind::KmsDenied
+        | FaultKind::Moved
+        | FaultKind::Stale
+        | FaultKind::Other => "cloudtrail-refused",
     }
 }
 
@@ -394,6 +424,8 @@ fn judge(code: &str, status: u16, message: &str) -> FaultKind {
         return FaultKind::KmsDenied;
     }
     match status {
+        // Accepted, but what came is no answer: cut on the way.
+        200..=299 => FaultKind::Transient,
         301 | 307 => FaultKind::Moved,
         403 => FaultKind::Denied,
         404 => FaultKind::Missing,
@@ -434,6 +466,12 @@ fn cut(text: &str) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_was_cut_on_the_way_may_come_whole_the_next_time() {
+        assert_eq!(judge("", 200, ""), FaultKind::Transient);
+        assert_eq!(judge("AccessDenied", 200, ""), FaultKind::Denied);
+    }
 
     #[test]
     fn answers_of_aws_are_judged() {

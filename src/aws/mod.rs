@@ -1,12 +1,15 @@
-//! The way to AWS: one identity, one HTTP client, clients of SQS, S3 and CloudWatch Logs made from them, and quotas.
+//! The way to AWS: one identity, one HTTP client, clients of SQS, S3, CloudWatch Logs and CloudTrail made from them, and
+//! quotas.
 //!
 //! Shared by every input that talks to AWS. Leaves out what is asked of the services. Every error of a call becomes a
 //! [`Fault`] in `fault.rs`, which alone judges what may pass by itself; nobody else matches on the SDK's errors.
 
 pub mod client;
+pub mod cloudtrail;
 pub mod credentials;
 pub mod fault;
 pub mod http;
+pub mod listing;
 pub mod quota;
 pub mod region;
 

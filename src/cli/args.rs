@@ -1,7 +1,9 @@
 //! The command line, as Beats' users know it.
 
 use crate::config::Period;
+use crate::config::types::HttpUrl;
 use crate::output::parking::LetterId;
+use crate::verify::store::PathMap;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use std::path::PathBuf;
@@ -85,6 +87,11 @@ pub enum Command {
         #[command(subcommand)]
         command: DeadLetterCommand,
     },
+    /// Verify CloudTrail's digest chain: drop-in for `aws cloudtrail validate-logs`, and more
+    #[command(
+        after_help = "Examples:\n  trailship validate --trail-arn arn:aws:cloudtrail:us-east-1:111122223333:trail/main --start-time 2026-03-01T00:00:00Z\n  trailship validate --s3-bucket trails --account-id all --region all --start-time 2026-03-01 --format json\n  trailship validate --s3-bucket trails --start-time 2026-03-01 --public-keys keys.json --path-map s3://trails=/backup/trails\n\nExit codes: 0 valid and complete, 1 something was altered or removed, 2 wrong usage, 3 incomplete (gap, missing tail, unlisted files), 4 nothing found, 5 something could not be read. With --compat: those of the AWS CLI."
+    )]
+    Validate(ValidateArgs),
     /// Print what would be used
     #[command(
         after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch\n  trailship export ilm-policy -E setup.lifecycle.delete_after=400d\n  trailship export dashboard --dir dashboards          the files that Kibana imports\n  trailship export dashboard --preview pictures        pages drawn from what is indexed\n  trailship export rules > rules.ndjson"
@@ -285,6 +292,57 @@ pub enum TestWhat {
     Config,
     Output,
     Input,
+}
+
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// The trail; without it every trail with digests in --s3-bucket
+    #[arg(long, value_name = "ARN", required_unless_present = "s3_bucket")]
+    pub trail_arn: Option<String>,
+    /// Log files delivered from here on; UTC unless it has an offset
+    #[arg(long, value_name = "TIME", required_unless_present = "since_last")]
+    pub start_time: Option<String>,
+    /// Log files delivered up to here; the present when left out
+    #[arg(long, value_name = "TIME")]
+    pub end_time: Option<String>,
+    /// Bucket of the digests; the trail's own when left out
+    #[arg(long, value_name = "BUCKET")]
+    pub s3_bucket: Option<String>,
+    /// What stands before `AWSLogs` in the bucket
+    #[arg(long, value_name = "PREFIX")]
+    pub s3_prefix: Option<String>,
+    /// Accounts, separated by commas, or `all`; the trail's own when left out
+    #[arg(long, value_name = "ACCOUNTS", value_delimiter = ',')]
+    pub account_id: Vec<String>,
+    /// Regions, separated by commas, or `all`; the trail's home region when left out
+    #[arg(long, value_name = "REGIONS", value_delimiter = ',')]
+    pub region: Vec<String>,
+    /// Names valid files too
+    #[arg(long = "verbose")]
+    pub every_file: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// Key ring in place of CloudTrail's API: the answer of `aws cloudtrail list-public-keys`, or such answers by region
+    #[arg(long, value_name = "FILE")]
+    pub public_keys: Option<PathBuf>,
+    /// Reads a copy: `s3://bucket/prefix=s3://other/prefix` or `s3://bucket/prefix=/folder`
+    #[arg(long = "path-map", value_name = "FROM=TO")]
+    pub path_maps: Vec<PathMap>,
+    /// Goes on where the last run with this flag ended
+    #[arg(long)]
+    pub since_last: bool,
+    /// Lines, checks and exit codes of the AWS CLI, nothing else
+    #[arg(long, requires = "trail_arn", conflicts_with_all = ["since_last", "path_maps", "public_keys"])]
+    pub compat: bool,
+    /// Objects read at a time
+    #[arg(long, value_name = "N", default_value = "64", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+    /// Profile of the shared AWS configuration
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Replaces the endpoint of CloudTrail alone; `AWS_ENDPOINT_URL` replaces all
+    #[arg(long, value_name = "URL")]
+    pub endpoint_url: Option<HttpUrl>,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,10 @@ pub enum Failure {
     Usage(String),
     /// Failed while working: exit code 1.
     Work(anyhow::Error),
+    /// Did its work, and the result has an exit code of its own.
+    Result(u8),
+    /// An exit code of its own, with a text that is printed as it is.
+    Said(u8, String),
 }
 
 impl Failure {
@@ -52,10 +56,12 @@ pub fn main() -> ExitCode {
         Err(Failure::Work(error)) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(failure) => {
             let (code, text) = match failure {
-                Failure::Usage(text) => (2, text),
-                Failure::Work(error) => (1, format!("{error:#}")),
+                Failure::Usage(text) => (2, format!("{}\n", text.trim_end())),
+                Failure::Work(error) => (1, format!("{}\n", format!("{error:#}").trim_end())),
+                Failure::Result(code) => (code, String::new()),
+                Failure::Said(code, text) => (code, text),
             };
-            let _ = writeln!(io::stderr(), "{}", text.trim_end());
+            let _ = write!(io::stderr(), "{text}");
             ExitCode::from(code)
         }
     }
@@ -68,6 +74,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Map(arguments) => commands::map::map(arguments, &mut out, &mut notes),
         Command::Setup(arguments) => commands::setup::setup(&cli.global, arguments, &mut out),
         Command::Test(arguments) => commands::test::test(&cli.global, arguments, &mut out),
+        Command::Validate(arguments) => commands::validate::validate(&cli.global, arguments, &mut out, &mut notes),
         Command::Export(arguments) => commands::export::export(&cli.global, arguments, &mut out, &mut notes),
         Command::DeadLetter { command } => {
             commands::dead_letter::dead_letter(&cli.global, command, &mut out, &mut notes)

@@ -21,3 +21,4 @@ mod rules;
 mod security;
 mod setup;
 mod shapes;
+mod validate;

@@ -6,4 +6,5 @@ pub mod map;
 pub mod run;
 pub mod setup;
 pub mod test;
+pub mod validate;
 pub mod version;

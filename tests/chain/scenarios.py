@@ -1,0 +1,632 @@
+"""What can happen to a trail's digests and log files, each with what must be found.
+
+`finds` are the kinds of findings of `trailship validate`, in any order and without repeats; `code` is its exit code. What the
+AWS CLI says is not written down here: it is asked.
+"""
+
+import gzip
+
+from chain import BEGIN, HOUR, Key, Object, World, stamp
+from cryptography.hazmat.primitives import hashes
+
+SCENARIOS = []
+
+
+class Scenario:
+    def __init__(self, build, title, finds, code, options):
+        self.build, self.title, self.finds, self.code = build, title, sorted(finds), code
+        self.name = build.__name__.replace("_", "-")
+        self.options = options
+        self.bucket = f"v{len(SCENARIOS):02}-{self.name}"[:60].rstrip("-")
+        self.start, self.end = BEGIN, BEGIN + 8 * HOUR
+        self.extra = []
+        self.agrees = True
+
+
+def scenario(title, finds=(), code=0, **options):
+    def add(build):
+        SCENARIOS.append(Scenario(build, title, finds, code, options))
+        return build
+
+    return add
+
+
+def worlds(keys):
+    """Builds every scenario; gives pairs of scenario and world. Keys that scenarios need are added to `keys`."""
+    main = Key()
+    keys.append(main)
+    made = []
+    for item in SCENARIOS:
+        world = World(item.bucket, main, **item.options)
+        world.keys = keys
+        item.build(world, item)
+        made.append((item, world))
+    return made
+
+
+# --- nothing wrong ---------------------------------------------------------------------------------------------------------
+
+
+@scenario("nothing is wrong")
+def whole(w, s):
+    w.hours(8)
+
+
+@scenario("nothing is wrong, hours without log files")
+def empty_hours(w, s):
+    w.hours(8, logs=0)
+
+
+@scenario("several log files an hour")
+def many_logs(w, s):
+    w.hours(8, logs=4)
+
+
+@scenario("the window lies inside a longer chain")
+def inside(w, s):
+    w.hours(14, first=-3)
+
+
+@scenario("a prefix in the bucket", prefix="audit/all")
+def prefixed(w, s):
+    w.hours(8)
+    s.extra = ["--s3-prefix", "audit/all"]
+
+
+@scenario("another region than the home region", region="eu-west-1")
+def other_region(w, s):
+    w.hours(8)
+    s.extra = ["--region", "eu-west-1"]
+
+
+@scenario("a trail whose name has underscores", trail="a_us-east-1_b")
+def underscores(w, s):
+    w.hours(8)
+
+
+@scenario("window over midnight and the end of a month", begin=BEGIN + 30 * 24 * HOUR + 20 * HOUR)
+def midnight(w, s):
+    w.key = Key(start=w.begin - 24 * HOUR, end=w.begin + 24 * HOUR)
+    w.keys.append(w.key)
+    w.hours(8)
+    s.start, s.end = w.begin, w.begin + 8 * HOUR
+
+
+@scenario("`logFiles` is null")
+def null_list(w, s):
+    w.hours(7)
+    w.digest(7, logs=0, change=lambda d: d.update(logFiles=None))
+
+
+@scenario("the same log file is listed twice")
+def listed_twice(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d["logFiles"].append(d["logFiles"][0]))
+
+
+@scenario("a log file was compressed anew, its content is the same")
+def recompressed(w, s):
+    w.hours(8)
+    w.at(w.logs[3]).body = gzip.compress(w.text(w.logs[3]).encode(), 1, mtime=77)
+
+
+@scenario("the signature is in upper case")
+def upper_signature(w, s):
+    w.hours(8)
+    item = w.at(w.digests[-1])
+    item.metadata["signature"] = item.metadata["signature"].upper()
+
+
+@scenario("a chain that changed its bucket")
+def bucket_change(w, s):
+    w.hours(4, bucket=w.bucket + "-old")
+    w.hours(4, first=4)
+
+
+@scenario("backfill digests beside the chain")
+def backfill(w, s):
+    w.hours(8)
+    w.backfill_chain([3, 6])
+
+
+@scenario("a chain that started anew without a pause", ["chain_restarted"])
+def restart(w, s):
+    w.hours(4)
+    w.restart()
+    w.hours(4, first=4)
+
+
+# --- log files -------------------------------------------------------------------------------------------------------------
+
+
+@scenario("a log file was altered", ["log_altered"], 1)
+def log_altered(w, s):
+    w.hours(8)
+    w.rewrite(w.logs[2], lambda text: text.replace("Records", "Record5"))
+
+
+@scenario("a log file was removed", ["log_missing"], 1)
+def log_missing(w, s):
+    w.hours(8)
+    w.remove(w.logs[2])
+
+
+@scenario("all log files of an hour were removed", ["log_missing"], 1)
+def logs_of_an_hour(w, s):
+    w.hours(8, logs=3)
+    w.remove(*w.logs[6:9])
+
+
+@scenario("a log file is no gzip data", ["log_malformed"], 1)
+def log_plain(w, s):
+    w.hours(8)
+    w.at(w.logs[2]).body = w.text(w.logs[2]).encode()
+
+
+@scenario("a log file is empty", ["log_altered"], 1)
+def log_empty(w, s):
+    w.hours(8)
+    w.at(w.logs[2]).body = b""
+
+
+@scenario("a log file was cut in its middle", ["log_altered"], 1)
+def log_cut(w, s):
+    w.hours(8)
+    w.at(w.logs[2]).body = w.at(w.logs[2]).body[:30]
+
+
+@scenario("a log file lost the end of its gzip data, its content is whole", ["log_cut"], 1)
+def log_trailer(w, s):
+    w.hours(8)
+    w.at(w.logs[2]).body = w.at(w.logs[2]).body[:-8]
+
+
+@scenario("a log file has a wrong gzip checksum", ["log_malformed"], 1)
+def log_checksum(w, s):
+    w.hours(8)
+    body = bytearray(w.at(w.logs[2]).body)
+    body[-6] ^= 1
+    w.at(w.logs[2]).body = bytes(body)
+
+
+@scenario("a second gzip member was added to a log file", ["log_trailing_data"], 1)
+def log_member(w, s):
+    w.hours(8)
+    w.at(w.logs[2]).body += gzip.compress(b'{"Records":[]}')
+
+
+@scenario("bytes were added to a log file", ["log_trailing_data"], 1)
+def log_bytes(w, s):
+    w.hours(8)
+    w.at(w.logs[2]).body += b"x"
+
+
+@scenario("a hash is stated in upper case", ["log_altered"], 1)
+def upper_hash(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d["logFiles"][0].update(hashValue=d["logFiles"][0]["hashValue"].upper()))
+
+
+@scenario("an entry has no hash", ["log_malformed"], 1)
+def no_hash(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d["logFiles"][0].pop("hashValue") and None)
+
+
+@scenario("a log file was added that no digest lists", ["log_unlisted"], 3)
+def unlisted(w, s):
+    w.hours(8)
+    w.log(w.hour(3) + HOUR / 4)
+
+
+@scenario("a log file was moved to another name", ["log_missing", "log_unlisted"], 1)
+def log_renamed(w, s):
+    w.hours(8)
+    bucket, key = w.logs[3]
+    w.put(bucket, key.replace(".json.gz", "x.json.gz"), w.at((bucket, key)).body)
+    w.remove((bucket, key))
+
+
+# --- single digests --------------------------------------------------------------------------------------------------------
+
+
+@scenario("a digest was altered", ["digest_signature_wrong", "chain_hash_mismatch"], 1)
+def digest_altered(w, s):
+    w.hours(8)
+    w.rewrite(w.digests[4], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+
+
+@scenario("the newest digest was altered", ["digest_signature_wrong"], 1)
+def newest_altered(w, s):
+    w.hours(8)
+    w.rewrite(w.digests[-1], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+
+
+@scenario("a digest was removed", ["digest_missing"], 1)
+def digest_missing(w, s):
+    w.hours(8)
+    w.remove(w.digests[4])
+
+
+@scenario("the first digest of the window was removed", ["digest_missing"], 1)
+def first_missing(w, s):
+    w.hours(8)
+    w.remove(w.digests[0])
+
+
+@scenario("a digest is no gzip data", ["digest_malformed"], 1)
+def digest_plain(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).body = w.text(w.digests[4]).encode()
+
+
+@scenario("a digest is empty", ["digest_malformed"], 1)
+def digest_empty(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).body = b""
+
+
+@scenario("a digest lost the end of its gzip data", ["digest_malformed"], 1)
+def digest_cut(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).body = w.at(w.digests[4]).body[:-8]
+
+
+@scenario("a second gzip member was added to a digest", ["digest_trailing_data"], 1)
+def digest_member(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).body += gzip.compress(b"more")
+
+
+@scenario("a digest is not JSON", ["digest_malformed"], 1)
+def digest_not_json(w, s):
+    w.hours(8)
+    w.rewrite(w.digests[4], lambda text: text[:-1])
+
+
+@scenario("a digest is a JSON list", ["digest_malformed"], 1)
+def digest_list(w, s):
+    w.hours(8)
+    w.rewrite(w.digests[4], lambda text: f"[{text}]")
+
+
+@scenario("a digest lacks a member", ["chain_hash_mismatch", "chain_signature_mismatch", "digest_malformed"], 1)
+def digest_member_missing(w, s):
+    w.hours(8)
+    w.resign(w.digests[4], lambda d: d.pop("digestStartTime") and None)
+
+
+@scenario("a digest has times that are none", ["digest_malformed", "chain_hash_mismatch", "chain_signature_mismatch"], 1)
+def digest_times(w, s):
+    w.hours(8)
+    w.resign(w.digests[4], lambda d: d.update(digestStartTime="soon"))
+
+
+@scenario("the newest digest has no `logFiles`", ["digest_malformed", "log_unlisted"], 1)
+def no_list(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d.pop("logFiles") and None)
+
+
+@scenario("a digest lies in another bucket than it says", ["digest_moved", "digest_signature_wrong", "chain_hash_mismatch"], 1)
+def moved(w, s):
+    w.hours(8)
+    w.rewrite(w.digests[4], lambda text: text.replace(f'"digestS3Bucket":"{w.bucket}"', '"digestS3Bucket":"elsewhere"'))
+
+
+@scenario("all digests and log files were copied to another bucket", ["digest_moved", "log_unlisted"], 1)
+def copied(w, s):
+    w.hours(8)
+    w.objects[w.bucket + "-copy"] = {key: Object(item.body, dict(item.metadata)) for key, item in w.objects[w.bucket].items()}
+    s.bucket = w.bucket + "-copy"
+
+
+@scenario("the metadata of the newest digest was lost", ["digest_unsigned"], 1)
+def no_metadata(w, s):
+    w.hours(8)
+    w.at(w.digests[-1]).metadata = {}
+
+
+@scenario("the signature algorithm of a digest was lost", ["digest_unsigned"], 1)
+def no_algorithm(w, s):
+    w.hours(8)
+    del w.at(w.digests[4]).metadata["signature-algorithm"]
+
+
+@scenario("a signature has an odd number of digits", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
+def odd_signature(w, s):
+    w.hours(8)
+    item = w.at(w.digests[4])
+    item.metadata["signature"] = item.metadata["signature"][:-1]
+
+
+@scenario("a signature is no hex", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
+def no_hex(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).metadata["signature"] = "zz" * 256
+
+
+@scenario("a signature of another digest", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
+def swapped_signature(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).metadata["signature"] = w.at(w.digests[3]).metadata["signature"]
+
+
+@scenario("a digest signed by a key that CloudTrail does not have", ["digest_key_unknown"], 1)
+def unknown_key(w, s):
+    w.hours(7)
+    w.digest(7, signed_by=Key())
+
+
+@scenario("there are no keys for the window at all", ["unreadable"], 5, begin=BEGIN - 400 * 24 * HOUR)
+def no_keys(w, s):
+    w.hours(8)
+    s.start, s.end = w.begin, w.begin + 8 * HOUR
+
+
+@scenario("a key in the form of SubjectPublicKeyInfo")
+def spki_key(w, s):
+    w.key = Key(form="spki")
+    s.agrees = False  # the AWS CLI cannot load it
+    w.keys.append(w.key)
+    w.hours(8)
+
+
+@scenario("a digest signed over SHA-512", ["digest_algorithm"], 1)
+def other_hash(w, s):
+    w.hours(7)
+    w.signing = hashes.SHA512()
+    w.digest(7)
+
+
+@scenario("a digest says that it was signed by another algorithm", ["digest_algorithm"], 1)
+def says_other_algorithm(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d.update(digestSignatureAlgorithm="SHA1withRSA"))
+
+
+@scenario("the metadata name another algorithm", ["digest_algorithm"], 1)
+def metadata_algorithm(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).metadata["signature-algorithm"] = "SHA1withRSA"
+
+
+@scenario("a digest signed after its key had expired", ["digest_key_expired"], 1)
+def key_expired(w, s):
+    old = Key(start=BEGIN - 24 * HOUR, end=BEGIN + 2 * HOUR)
+    w.keys.append(old)
+    w.hours(7)
+    w.digest(7, signed_by=old)
+
+
+@scenario("a digest signed before its key was valid", ["digest_key_expired"], 1)
+def key_early(w, s):
+    late = Key(start=BEGIN + 6 * HOUR, end=BEGIN + 24 * HOUR)
+    w.keys.append(late)
+    w.hours(1, signed_by=late)
+    w.hours(7, first=1)
+
+
+@scenario("the API gives a key under a fingerprint that is not its own", ["digest_key_fingerprint"], 1)
+def key_substituted(w, s):
+    other = Key(fingerprint="0123456789abcdef0123456789abcdef")
+    w.keys.append(other)
+    w.hours(7)
+    w.digest(7, signed_by=other)
+
+
+@scenario("a digest of another account", ["digest_inconsistent"], 1)
+def other_account(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d.update(awsAccountId="999988887777"))
+
+
+# --- the chain -------------------------------------------------------------------------------------------------------------
+
+
+@scenario("a run of three digests was removed", ["digest_missing"], 1)
+def run_removed(w, s):
+    w.hours(8)
+    w.remove(*w.digests[3:6])
+
+
+@scenario("the newest digests and their log files were removed", ["tail_uncovered"], 3)
+def tail_removed(w, s):
+    w.hours(8)
+    w.remove(*w.digests[6:], *w.logs[6:])
+
+
+@scenario("the newest digests were removed, their log files are there", ["tail_uncovered"], 3)
+def tail_digests_removed(w, s):
+    w.hours(8)
+    w.remove(*w.digests[6:])
+
+
+@scenario("everything was removed", ["no_digests"], 4)
+def all_removed(w, s):
+    w.hours(8)
+    w.remove(*w.digests, *w.logs)
+    w.put(w.bucket, "readme.txt", b"nothing to see")
+
+
+@scenario("all digests were removed", ["no_digests"], 4)
+def digests_removed(w, s):
+    w.hours(8)
+    w.remove(*w.digests)
+
+
+@scenario("an altered digest, and those before it removed", ["digest_missing", "digest_signature_wrong"], 1)
+def altered_and_removed(w, s):
+    w.hours(8)
+    w.rewrite(w.digests[5], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    w.remove(*w.digests[3:5])
+    s.finds = sorted(s.finds + ["chain_hash_mismatch"])
+
+
+@scenario("a digest states another hash for the one before", ["chain_hash_mismatch"], 1)
+def wrong_previous_hash(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d.update(previousDigestHashValue="00" * 32))
+
+
+@scenario("a digest states another signature for the one before", ["chain_signature_mismatch"], 1)
+def wrong_previous_signature(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d.update(previousDigestSignature="00" * 256))
+
+
+@scenario("a digest was replaced by another one with a good signature", ["chain_hash_mismatch", "chain_signature_mismatch"], 1)
+def replaced(w, s):
+    w.hours(8, logs=2)
+    w.resign(w.digests[4], lambda d: d["logFiles"].pop() and None)
+    w.remove(w.logs[9])
+
+
+@scenario("logging was off for some hours", ["gap"], 3)
+def gap(w, s):
+    w.hours(3)
+    w.restart()
+    w.hours(3, first=5)
+
+
+@scenario("logging was off, and log files lie in that time", ["gap"], 3)
+def gap_with_logs(w, s):
+    w.hours(3)
+    w.restart()
+    w.log(w.hour(4))
+    w.hours(3, first=5)
+
+
+@scenario("the chain begins inside the window", ["head_uncovered"], 3)
+def late_begin(w, s):
+    w.hours(5, first=3)
+
+
+@scenario("two linked digests leave an hour between them", ["chain_discontinuity"], 3)
+def hole(w, s):
+    w.hours(4)
+    w.hours(3, first=5)
+
+
+@scenario("two linked digests overlap", ["chain_discontinuity"], 3)
+def overlap(w, s):
+    w.hours(4)
+    w.digest(4, start=w.hour(4) - HOUR / 2)
+    w.hours(3, first=5)
+
+
+@scenario("the digests of the old bucket were removed in part", ["digest_missing"], 1)
+def old_bucket_removed(w, s):
+    w.hours(4, bucket=w.bucket + "-old")
+    w.hours(4, first=4)
+    w.remove(w.digests[1])
+
+
+@scenario(
+    "the first digest after a change of bucket was altered, and the old bucket emptied",
+    ["chain_hash_mismatch", "digest_missing", "digest_signature_wrong"],
+    1,
+)
+def old_bucket_hidden(w, s):
+    w.hours(4, bucket=w.bucket + "-old")
+    w.hours(4, first=4)
+    w.rewrite(w.digests[4], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    w.remove(*w.digests[:4])
+
+
+# --- names that mislead ----------------------------------------------------------------------------------------------------
+
+
+@scenario(
+    "another trail whose name extends ours hides our chain, in which a log file was altered", ["foreign_trail", "log_altered"], 1
+)
+def foreign_trail(w, s):
+    w.hours(8)
+    w.rewrite(w.logs[2], lambda text: text + " ")
+    other = World(w.bucket, w.key, trail="main_us-east-1_x").hours(8, logs=0)
+    w.objects[w.bucket].update(other.objects[w.bucket])
+
+
+@scenario("an object with a misleading name ends the listing early; a digest was altered", ["digest_signature_wrong", "foreign_object"], 1)
+def planted(w, s):
+    w.hours(8)
+    bucket, key = w.digests[0]
+    w.put(bucket, key.replace(stamp(w.hour(1)), "20250301Aaaaaaaaaaaaaaaa"), b"x")
+    w.rewrite(w.digests[4], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    s.finds = sorted(s.finds + ["chain_hash_mismatch"])
+
+
+@scenario("a second trail delivers to the same folders", [])
+def two_trails(w, s):
+    w.hours(8)
+    other = World(w.bucket, w.key, trail="second")
+    other.logs = list(w.logs)
+    other.hours(8)
+    w.objects[w.bucket].update(other.objects[w.bucket])
+
+
+# --- backfill --------------------------------------------------------------------------------------------------------------
+
+
+@scenario("a backfill digest was altered", ["digest_signature_wrong", "chain_hash_mismatch", "log_unlisted"], 1)
+def backfill_altered(w, s):
+    w.hours(8)
+    w.backfill_chain([3, 6])
+    w.rewrite(w.backfills[0], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+
+
+@scenario("a backfill digest was removed", ["digest_missing"], 1)
+def backfill_missing(w, s):
+    w.hours(8)
+    w.backfill_chain([3, 6])
+    w.remove(w.backfills[0])
+    s.finds = sorted(s.finds + ["log_unlisted"])
+
+
+@scenario("a backfill digest lost the time of its making", ["digest_malformed"], 1)
+def backfill_untimed(w, s):
+    w.hours(8)
+    w.backfill_chain([3, 6])
+    del w.at(w.backfills[1]).metadata["backfill-generation-timestamp"]
+    s.finds = sorted(s.finds + ["log_unlisted"])
+
+
+@scenario("a log file of a backfill digest was altered", ["log_altered"], 1)
+def backfill_log(w, s):
+    w.hours(8)
+    w.backfill_chain([3, 6])
+    w.rewrite(w.logs[-1], lambda text: text + " ")
+
+
+@scenario("a backfill digest signed after its key had expired", ["digest_key_expired", "log_unlisted"], 1)
+def backfill_key(w, s):
+    old = Key(start=BEGIN - 24 * HOUR, end=BEGIN + 12 * HOUR - HOUR / 2)
+    w.keys.append(old)
+    w.hours(8)
+    w.backfill_chain([6], signed_by=old)
+
+
+@scenario("only backfill digests are there", ["no_digests"], 3)
+def backfill_only(w, s):
+    w.backfill_chain([3, 6])
+
+
+# --- the window ------------------------------------------------------------------------------------------------------------
+
+
+@scenario("a window without digests", ["no_digests"], 4)
+def outside(w, s):
+    w.hours(4)
+    s.start, s.end = w.hour(40), w.hour(48)
+
+
+@scenario("a window inside one hour")
+def within_an_hour(w, s):
+    w.hours(8)
+    s.start, s.end = w.hour(3) + HOUR / 4, w.hour(3) + HOUR / 2
+
+
+@scenario("the end of the window is not covered yet", ["tail_uncovered"], 3)
+def late_end(w, s):
+    w.hours(8)
+    s.end = w.hour(12)
