@@ -321,7 +321,7 @@ async fn kill_minus_nine_loses_nothing_and_doubles_nothing() {
     let search = have!(Server::search(&engines()[0]));
     let groups = Groups::new(&aws);
     aws.set_pages(&json!({"page_events": 100})).await;
-    let stream = Stream::new(&search.url, "killed");
+    let stream = Stream::new(&search.url, "killed_groups");
     let output = Program::elasticsearch(&search.url, &stream.namespace, "bulk_max_size: 50\nworkers: 2");
     let input = groups.input("number_of_workers: 3\nscan_frequency: 1s\nrequests_per_second: 25\noverlap: 5m");
     let program = Program::new(&input, &output, "");

@@ -200,7 +200,7 @@ async fn what_an_index_refused_goes_once_after_the_mend() {
         records[3]["readOnly"] = json!("maybe");
         records[3]["eventID"] = json!("refused-by-the-index");
         bucket.put(&trail::key("CloudTrail", "strict"), trail::object(&records)).await;
-        let strict = "setup.template:\n  name: letters-aws.cloudtrail\n  pattern: logs-aws.cloudtrail-letters_*\n  priority: 300\n  \
+        let strict = "setup.failure_store: false\nsetup.template:\n  name: letters-aws.cloudtrail\n  pattern: logs-aws.cloudtrail-letters_*\n  priority: 300\n  \
              settings.index.mapping.ignore_malformed: false";
         let output = Program::elasticsearch(&search.url, &stream.namespace, "");
         let program = Program::new(&bucket.input(""), &output, strict);
@@ -243,7 +243,7 @@ async fn what_an_index_refused_goes_once_after_the_mend() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_replay_loses_and_doubles_nothing() {
     let search = have!(Server::search(&engines()[0]));
-    let stream = Stream::new(&search.url, "killed");
+    let stream = Stream::new(&search.url, "killed_replay");
     let (program, broken, _) = files();
     let mut records = trail::records("refused", 4_000);
     records.iter_mut().for_each(|record| record["readOnly"] = json!("maybe"));
@@ -254,7 +254,7 @@ async fn a_killed_replay_loses_and_doubles_nothing() {
     let file = program.folder.path().join("trailship.yml");
     let inputs = std::fs::read_to_string(&file).unwrap().split("output.file").next().unwrap().to_owned();
     let output = Program::elasticsearch(&search.url, &stream.namespace, "");
-    let template = "setup.template:\n  name: killed-aws.cloudtrail\n  pattern: logs-aws.cloudtrail-killed_*\n  priority: 300\n  \
+    let template = "setup.failure_store: false\nsetup.template:\n  name: killed_replay-aws.cloudtrail\n  pattern: logs-aws.cloudtrail-killed_replay_*\n  priority: 300\n  \
          settings.index.mapping.ignore_malformed: ";
     std::fs::write(&file, format!("{inputs}{output}\n{template}false\n")).unwrap();
     program.setup();
