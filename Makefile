@@ -41,6 +41,7 @@ lint:
 	cargo fmt --check
 	cargo clippy --profile $(CARGO_PROFILE) --all-targets -- -D warnings
 	python3 samples/generate.py --check
+	python3 tests/dashboards/scenes.py --check
 
 fmt:
 	cargo fmt

@@ -5,6 +5,7 @@
 //! `target/fuzz/`, to be added to the corpus with its mend.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stderr, reason = "a person waits for the result of a long run")]
 
 mod mutate;
 mod targets;
