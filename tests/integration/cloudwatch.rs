@@ -1,6 +1,7 @@
 //! Log groups of CloudWatch Logs: every event exactly one document, whatever goes wrong on the way.
 
 use crate::have;
+use crate::monitoring::{address, get};
 use crate::support::logs::{Groups, ids, now};
 use crate::support::program::{Program, documents, until, until_async};
 use crate::support::search::Stream;
@@ -153,7 +154,11 @@ async fn a_group_that_is_denied_holds_up_no_other() {
     let shut = groups.name("shut");
     let denied = json!([{"op": "FilterLogEvents", "contains": shut, "status": 400, "code": "AccessDeniedException"}]);
     aws.set_faults(&denied).await;
-    let program = Program::new(&groups.input("scan_frequency: 1s\noverlap: 0s"), FILES, "");
+    let program = Program::new(
+        &groups.input("scan_frequency: 1s\noverlap: 0s"),
+        FILES,
+        "http: {enabled: true, host: 127.0.0.1, port: 0}",
+    );
     let out = program.to_files();
     let output = program.output(&["run", "--once", "--format", "json"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -163,11 +168,18 @@ async fn a_group_that_is_denied_holds_up_no_other() {
     // It is read when it is allowed, without a restart.
     let mut running = program.spawn(&["run"]);
     until("the fault is named", || running.said().contains("logs-access-denied").then_some(()));
+    let ready = format!("{}/readyz", address(&running));
+    let told = until_async("it is not ready", async || Some(get(&ready).await).filter(|told| told.0 == 503)).await.1;
+    assert!(
+        told.contains(&format!("logs:FilterLogEvents of `{shut}`")) && told.contains("logs-access-denied"),
+        "{told}"
+    );
     aws.set_faults(&json!([])).await;
     until("the group is read", || {
         assert!(running.ended().is_none(), "{}", running.said());
         (so_far(&out) == 40).then_some(())
     });
+    until_async("it is ready again", async || (get(&ready).await.0 == 200).then_some(())).await;
     assert!(running.terminate().0.success());
     assert_eq!(shipped(&out), sorted(&[&some, &others]));
 }

@@ -8,7 +8,7 @@ use crate::support::trail;
 use serde_json::{Value, json};
 
 /// Where the program serves its figures, as its log says.
-fn address(running: &Running) -> String {
+pub fn address(running: &Running) -> String {
     until("the address is logged", || {
         let said = running.said();
         let (_, rest) = said.split_once("served at http://")?;
@@ -16,7 +16,7 @@ fn address(running: &Running) -> String {
     })
 }
 
-async fn get(url: &str) -> (u16, String) {
+pub async fn get(url: &str) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(url).send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())

@@ -80,7 +80,7 @@ impl<L: Logs, C: Cursors> Run<L, C> {
             let stays = !state.leaves || state.memory.is_none();
             if !stays {
                 tracing::info!(input = %id, log_group = state.group.name, "the log group is no longer read");
-                health.well(&state.group.name);
+                health.well(&reading_of(&state.group.name));
                 let (key, cursors) = (key.clone(), Arc::clone(cursors));
                 tokio::spawn(async move { cursors.release(&key).await });
             }

@@ -230,7 +230,7 @@ impl<L: Logs, C: Cursors> Run<L, C> {
         let name = state.group.name.clone();
         match done.end {
             End::Whole => {
-                self.context.progress.health.well(&name);
+                self.context.progress.health.well(&reading_of(&name));
                 if let Some(reach) = &mut state.reach {
                     reach.double();
                 }
@@ -262,7 +262,7 @@ impl<L: Logs, C: Cursors> Run<L, C> {
         let lasting = matches!(kind, Some(FaultKind::Denied | FaultKind::Missing | FaultKind::KmsDenied));
         // What may pass is everyday; several windows in a row are not.
         if kind.is_some_and(|kind| !matches!(kind, FaultKind::Throttled | FaultKind::Transient)) || tried >= TRIES {
-            self.context.progress.health.trouble(name, code, reason);
+            self.context.progress.health.trouble(&reading_of(name), code, reason);
         }
         if self.context.once && (lasting || tried >= TRIES) {
             self.faults.push(format!("`{name}` was not read to its end: {reason}"));
@@ -320,6 +320,11 @@ impl<L: Logs, C: Cursors> Run<L, C> {
 
 /// A subject of complaints that is no group; a group's name holds no space.
 const SAVES: &str = "the saving of cursors";
+
+/// What health calls the reading of a group.
+fn reading_of(name: &str) -> String {
+    format!("logs:FilterLogEvents of `{name}`")
+}
 
 fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
