@@ -180,7 +180,9 @@ impl<L: Logs, C: Cursors> Run<L, C> {
             let reach = state.reach.as_ref().filter(|_| state.memory.is_some() && !state.leaves)?;
             (!self.context.once || reach.mark().cursor < self.until).then_some((key, state, reach.mark().cursor))
         });
-        idle.min_by_key(|(_, state, cursor)| (state.due.max(now), *cursor)).map(|(key, ..)| key.clone())
+        // Of equals always the same one.
+        let ranked = idle.map(|(key, state, cursor)| (state.due.max(now), cursor, key));
+        ranked.min().map(|(.., key)| key.clone())
     }
 
     fn start(&mut self, key: String, permit: OwnedSemaphorePermit) {
