@@ -24,7 +24,7 @@ use crate::inputs::kinds::Configured;
 use crate::inputs::{Context, Progress};
 use crate::output::kinds::{self, OutputError};
 use crate::output::parking::{FOLDER, LetterId, Marks, Parking};
-use crate::pipeline::{Mill, MillSettings};
+use crate::pipeline::Mill;
 use crate::state::StateError;
 use crate::status;
 use lots::Survey;
@@ -102,14 +102,7 @@ pub async fn replay(settings: Settings, wanted: Wanted, stop: &Stop) -> Result<R
     let (bulks, queue) = mpsc::channel(WAITING_BULKS);
     let mut senders = send(&output, queue, &stop.abort);
     let mapping = Arc::new(settings.mapping(&identity));
-    let mill = MillSettings {
-        threads: settings.threads,
-        mapping: Arc::clone(&mapping),
-        shape: output.shape(),
-        limits: settings.limits,
-        budget: settings.budget,
-        flush_timeout: settings.flush_timeout,
-    };
+    let mill = settings.mill(&mapping, output.shape());
     let (mill, threads) = Mill::start(&mill, &parking, &bulks).map_err(ReplayError::Thread)?;
     let counters = Arc::new(Counters::default());
     let mut readers = HashMap::new();

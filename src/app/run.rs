@@ -15,7 +15,7 @@ use crate::inputs::{Context, InputError, Progress};
 use crate::output::kinds::{self, OutputError};
 use crate::output::parking::{self, Parking};
 use crate::output::{Bulk, Output};
-use crate::pipeline::{Mill, MillSettings};
+use crate::pipeline::Mill;
 use crate::status::{self, Endpoint, Health, Subject, Summary};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -100,14 +100,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     let (bulks, queue) = mpsc::channel(WAITING_BULKS);
     let mut senders = send(&output, queue, &stop.abort);
     let mapping = Arc::new(settings.mapping(&identity));
-    let mill = MillSettings {
-        threads: settings.threads,
-        mapping: Arc::clone(&mapping),
-        shape: output.shape(),
-        limits: settings.limits,
-        budget: settings.budget,
-        flush_timeout: settings.flush_timeout,
-    };
+    let mill = settings.mill(&mapping, output.shape());
     let (mill, threads) = Mill::start(&mill, &parking, &bulks).map_err(RunError::Thread)?;
     drop(bulks);
 

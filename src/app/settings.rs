@@ -9,8 +9,9 @@ use crate::filter::{self, Rule};
 use crate::geoip::{Databases, GeoipConfig};
 use crate::inputs::kinds::Configured;
 use crate::kibana::{self, ApprovedRegions, KibanaSettings};
+use crate::output::BulkShape;
 use crate::output::kinds::{self, Plan};
-use crate::pipeline::RecordLimits;
+use crate::pipeline::{MillSettings, RecordLimits};
 use crate::record::inflate::InflateLimits;
 use crate::setup::SetupConfig;
 use crate::state::documents::Documents;
@@ -66,6 +67,18 @@ impl Settings {
         };
         let places = self.geoip.clone().map(|databases| databases as Arc<dyn ecs::Places>);
         ecs::Settings { places, ..self.mapping.settings(&self.namespace, agent) }
+    }
+
+    /// What the mill works by, for an output that wants bulks of `shape`.
+    pub fn mill(&self, mapping: &Arc<ecs::Settings>, shape: BulkShape) -> MillSettings {
+        MillSettings {
+            threads: self.threads,
+            mapping: Arc::clone(mapping),
+            shape,
+            limits: self.limits,
+            budget: self.budget,
+            flush_timeout: self.flush_timeout,
+        }
     }
 
     /// The files by which addresses are described.

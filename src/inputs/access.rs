@@ -3,6 +3,8 @@
 //! Each input has the keys in a section of its own; here are their types, what they say together, and what is made of
 //! them.
 
+use super::Verdict;
+use crate::aws::Session;
 use crate::aws::credentials::CredentialSettings;
 use crate::config::types::{Arn, HttpUrl, Malformed, Period, Secret};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -63,6 +65,23 @@ pub struct Access<'a> {
     pub fips_enabled: bool,
     pub endpoint: Option<&'a HttpUrl>,
     pub ssl: &'a SslConfig,
+}
+
+/// The first steps of `trailship test input`, told by `done`: region and identity. False when nothing can be asked without
+/// an identity.
+pub async fn identify(session: &Session, done: &mut impl FnMut(&str, Verdict, String)) -> bool {
+    done("region", Verdict::Ok, format!("`{}`", session.region()));
+    match session.identity().await {
+        Ok(identity) => {
+            done("credentials", Verdict::Ok, identity);
+            true
+        }
+        Err(error) => {
+            let advice = "set `access_key_id` and `secret_access_key`, `credential_profile_name`, or give the host credentials of the AWS chain";
+            done("credentials", Verdict::Failed, format!("{error}; {advice}"));
+            false
+        }
+    }
 }
 
 const LONGEST_ROLE: Duration = Duration::from_secs(12 * 3600);

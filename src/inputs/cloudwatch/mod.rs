@@ -17,6 +17,7 @@ mod workload;
 
 use super::{Check, Context, Input, InputError, Verdict};
 use crate::aws::{FaultKind, Session};
+use crate::inputs::access;
 use config::CloudWatchConfig;
 use cursor::FileCursors;
 use lease::SharedCursors;
@@ -78,14 +79,8 @@ impl CloudWatchInput {
                 return checks;
             }
         };
-        done("region", Verdict::Ok, format!("`{}`", session.region()));
-        match session.identity().await {
-            Ok(identity) => done("credentials", Verdict::Ok, identity),
-            Err(error) => {
-                let advice = "set `access_key_id` and `secret_access_key`, `credential_profile_name`, or give the host credentials of the AWS chain";
-                done("credentials", Verdict::Failed, format!("{error}; {advice}"));
-                return checks;
-            }
+        if !access::identify(&session, &mut done).await {
+            return checks;
         }
         let found = match groups::look(&logs, &self.config.wanted()).await {
             Ok(found) => found,

@@ -14,6 +14,7 @@ mod testing;
 
 use super::{Again, Check, Context, Input, InputError, Opening, Progress, Verdict};
 use crate::aws::{Fault, FaultKind, Session};
+use crate::inputs::access;
 use again::ObjectsAgain;
 use config::S3SqsConfig;
 use handler::Handler;
@@ -132,14 +133,8 @@ impl S3SqsInput {
                 return checks;
             }
         };
-        done("region", Verdict::Ok, format!("`{}`", session.region()));
-        match session.identity().await {
-            Ok(identity) => done("credentials", Verdict::Ok, identity),
-            Err(error) => {
-                let advice = "set `access_key_id` and `secret_access_key`, `credential_profile_name`, or give the host credentials of the AWS chain";
-                done("credentials", Verdict::Failed, format!("{error}; {advice}"));
-                return checks;
-            }
+        if !access::identify(&session, &mut done).await {
+            return checks;
         }
         let step = "sqs:GetQueueAttributes";
         match SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()).state().await {
