@@ -45,8 +45,8 @@ def generated(files, megabytes):
     return kept(f"{files} objects of {megabytes} MB", "bench-corpus", [files, megabytes], build)
 
 
-def enlarged(name, base, objects, text_bytes=0, stored_bytes=0):
-    """`objects` objects of at least so many bytes of text or, gzipped, in the bucket, from the records of `base`."""
+def enlarged(name, base, objects, text_bytes=0, stored_bytes=0, records=0):
+    """`objects` objects of at least so many bytes of text, bytes in the bucket and records, from the records of `base`."""
 
     def build(folder):
         generate(folder / "warm", 1, 1, WARM_SEED)
@@ -56,10 +56,10 @@ def enlarged(name, base, objects, text_bytes=0, stored_bytes=0):
         for number in range(objects):
             path = folder / "load" / key(number)
             path.parent.mkdir(parents=True, exist_ok=True)
-            totals.append(write_repeated(path, sources, laps, text_bytes, stored_bytes))
+            totals.append(write_repeated(path, sources, laps, (text_bytes, stored_bytes, records)))
         write_totals(folder, totals)
 
-    return kept(name, "bench-large", [base.folder.name, objects, text_bytes, stored_bytes], build)
+    return kept(name, "bench-large", [base.folder.name, objects, text_bytes, stored_bytes, records], build)
 
 
 def objects_in(folder):
@@ -89,13 +89,15 @@ def describe(path):
     return {"records": records, "text_bytes": len(HEAD) + len(body) + len(TAIL), "stored_bytes": path.stat().st_size}
 
 
-def write_repeated(path, sources, laps, text_bytes, stored_bytes):
-    """One object, written as a stream: each lap over some records gives their event ids another beginning."""
+def write_repeated(path, sources, laps, least):
+    """One object, written as a stream: each lap over some records gives their event ids another beginning.
+
+    `least`: bytes of text, bytes in the bucket, records."""
     with open(path, "wb") as out:
         stream = GzipStream(out)
         stream.write(HEAD)
         records = 0
-        while records == 0 or stream.text_bytes < text_bytes or out.tell() < stored_bytes:
+        while records == 0 or any(it < wanted for it, wanted in zip((stream.text_bytes, out.tell(), records), least)):
             body, more = next(sources)
             stream.write(b"," if records else b"")
             stream.write(EVENT_ID.sub(b'"eventID":"%08x' % next(laps), body))

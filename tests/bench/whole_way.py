@@ -34,7 +34,7 @@ trailship.inputs:
     endpoint: "{aws}"
     region: us-east-1
     path_style: true
-{original}output.elasticsearch:
+{more}output.elasticsearch:
   hosts: ["{sink}"]
 path.data: "{data}"
 """
@@ -61,14 +61,27 @@ class Ends(contextlib.ExitStack):
     def __init__(self, program, corpus, pin):
         super().__init__()
         prefix = ["taskset", "-c", "0"] if pin else []
-        self.aws, self.aws_pid = self.start([*prefix, program, "aws"], [corpus.folder])
-        self.sink, self.sink_pid = self.start([*prefix, program, "sink"], [])
+        aws = self.start([*prefix, program, "aws"], [corpus.folder])
+        self.sink_command = [*prefix, program, "sink"]
+        self.sink_server = self.start(self.sink_command, [])
+        self.aws, self.aws_pid = url(aws), aws.process.pid
+        self.sink, self.sink_pid = url(self.sink_server), self.sink_server.process.pid
 
-    def start(self, command, rest):
+    def start(self, command, rest, port=0):
         data, lock = self.enter_context(state.data_folder("bench"))
-        server = Server([*command, 0, data, *rest], data, lock)
+        server = Server([*command, port, data, *rest], data, lock)
         self.callback(server.stop, orderly=False)
-        return f"http://127.0.0.1:{server.port()}", server.process.pid
+        return server
+
+    def end_sink(self):
+        """From now on nothing listens where the sink was."""
+        self.sink_port = self.sink_server.port()
+        self.sink_server.stop(orderly=False)
+
+    def start_sink(self):
+        """An empty sink in the place of the one that was ended."""
+        self.sink_server = self.start(self.sink_command, [], self.sink_port)
+        self.sink_server.port()
 
     def fill(self, prefix):
         return post(f"{self.aws}/_bench/fill?prefix={prefix}/")["announced"]
@@ -90,10 +103,11 @@ class Ends(contextlib.ExitStack):
 class Shipper:
     """The binary under measurement, from its start to its orderly end."""
 
-    def __init__(self, program, ends, folder, original, pin):
+    def __init__(self, program, ends, folder, more="", pin=False):
+        """`more`: further lines of the configuration."""
         configuration = folder / "trailship.yml"
         places = {"aws": ends.aws, "sink": ends.sink, "queue": QUEUE, "data": folder / "data"}
-        configuration.write_text(CONFIGURATION.format(**places, original=KEEP_ORIGINAL if original else ""))
+        configuration.write_text(CONFIGURATION.format(**places, more=more))
         configuration.chmod(0o600)
         self.log = folder / "trailship.log"
         prefix = ["taskset", "-c", "1"] if pin else []
@@ -149,18 +163,23 @@ class Shipper:
 def measure(program, ends, corpus, original, pin):
     """One run over the load of `corpus`. Raises Failed unless every record became one document."""
     with state.data_folder("bench") as (folder, _lock):
-        shipper = Shipper(program, ends, folder, original, pin)
+        shipper = Shipper(program, ends, folder, KEEP_ORIGINAL if original else "", pin)
         try:
-            ends.fill("warm")
-            shipper.wait_until(lambda: ends.left() == 0, WARM_SECONDS, "the first object")
-            shipper.wait_until(shipper.is_idle, IDLE_SECONDS, "coming to rest")
-            ends.reset()
+            warm(shipper, ends)
             run = loaded(shipper, ends, corpus)
         finally:
             status = shipper.stop()
         if status != 0:
             shipper.fail(f"its orderly end gave status {status}")
         return run
+
+
+def warm(shipper, ends):
+    """Ships one object, and waits until all is at rest."""
+    ends.fill("warm")
+    shipper.wait_until(lambda: ends.left() == 0, WARM_SECONDS, "the first object")
+    shipper.wait_until(shipper.is_idle, IDLE_SECONDS, "coming to rest")
+    ends.reset()
 
 
 def loaded(shipper, ends, corpus):
@@ -190,6 +209,10 @@ def loaded(shipper, ends, corpus):
         "wire_bytes": sink["wire_bytes"],
         "plain_bytes": sink["plain_bytes"],
     }
+
+
+def url(server):
+    return f"http://127.0.0.1:{server.port()}"
 
 
 def cpu_seconds(pid):
