@@ -15,7 +15,7 @@ pub struct Budget {
 
 /// Bytes taken from a [`Budget`]; they return when this is dropped.
 pub struct Charge {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 /// Bytes in one permit: the semaphore counts in 32 bits.
@@ -33,7 +33,23 @@ impl Budget {
     pub async fn charge(&self, bytes: usize) -> Option<Charge> {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.units);
         let permit = Arc::clone(&self.free).acquire_many_owned(units).await.ok()?;
-        Some(Charge { _permit: permit })
+        Some(Charge { permit })
+    }
+
+    /// Takes `bytes` if they are free now; those for whom somebody waits are not.
+    pub fn try_charge(&self, bytes: usize) -> Option<Charge> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        let permit = Arc::clone(&self.free).try_acquire_many_owned(units).ok()?;
+        Some(Charge { permit })
+    }
+}
+
+impl Charge {
+    /// Holds the bytes of `other` too, which must come from the same budget; from another one they return at once.
+    pub fn add(&mut self, other: Charge) {
+        if Arc::ptr_eq(self.permit.semaphore(), other.permit.semaphore()) {
+            self.permit.merge(other.permit);
+        }
     }
 }
 

@@ -126,8 +126,15 @@ impl Delivery {
             counters,
             verdicts,
             sealed: AtomicBool::new(false),
+            repeat: AtomicBool::new(false),
             report: Mutex::default(),
         }))
+    }
+
+    /// The source has handed it out before, so that some of its records may have an outcome that nobody knows of.
+    pub fn repeated(self) -> Delivery {
+        self.0.repeat.store(true, Relaxed);
+        self
     }
 
     /// Names one more part.
@@ -186,6 +193,11 @@ impl Receipt {
         self.open
     }
 
+    /// Whether the source has handed out its delivery before.
+    pub fn is_repeat(&self) -> bool {
+        self.part.delivery.repeat.load(Relaxed)
+    }
+
     /// Gives `n` of the open records an outcome; more than are open counts as all.
     pub fn settle(&mut self, outcome: Outcome, n: u64) {
         let n = n.min(self.open);
@@ -236,6 +248,7 @@ struct DeliveryCore {
     counters: Arc<Counters>,
     verdicts: UnboundedSender<Verdict>,
     sealed: AtomicBool,
+    repeat: AtomicBool,
     report: Mutex<DeliveryReport>,
 }
 

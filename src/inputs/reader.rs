@@ -65,18 +65,24 @@ const TRIES: u32 = 5;
 const DAMAGED_READS: u32 = 3;
 /// Stored bytes that are gathered for one step.
 const GATHER: usize = 128 * 1024;
-/// Bytes that an object under way is charged with: what is gathered, and its inflated window.
+/// Bytes that an object under way is charged with: what is gathered, its inflated window, and a record of usual length
+/// under way. A longer one is charged as it grows.
 const CHARGE: usize = 512 * 1024;
 
 /// Reads `object` from its start to its end; `part` answers for its records.
 pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, object: &O) -> Read {
     let whole = async {
-        let Some(_charge) = context.mill.charge(CHARGE).await else {
-            return (None, End::Fault(ObjectFault::Stopped));
-        };
-        let reading =
-            context.mill.begin(part, Arc::clone(&subject.origin), Arc::clone(&subject.source), subject.digest);
-        attempts(context, reading, object).await
+        let mill = &context.mill;
+        let reading = mill.begin(part, Arc::clone(&subject.origin), Arc::clone(&subject.source), subject.digest);
+        let (reading, end) = charged(context, CHARGE, reading, object).await;
+        match (reading, end) {
+            // Its charge has returned by now: who waits holds nothing.
+            (Some(reading), End::Fault(ObjectFault::NoRoom)) => {
+                tracing::debug!(object = %reading.source().object, "read again, with room for a long record");
+                charged(context, CHARGE + mill.longest_record(), reading.with_room(), object).await
+            }
+            ended => ended,
+        }
     };
     let ended = tokio::select! {
         ended = whole => ended,
@@ -112,6 +118,14 @@ enum End {
     Whole,
     Read(ReadFault),
     Fault(ObjectFault),
+}
+
+/// Reads it while `bytes` are charged for it.
+async fn charged<O: Object>(context: &Context, bytes: usize, reading: Reading, object: &O) -> (Option<Reading>, End) {
+    let Some(_charge) = context.mill.charge(bytes).await else {
+        return (Some(reading), End::Fault(ObjectFault::Stopped));
+    };
+    attempts(context, reading, object).await
 }
 
 async fn attempts<O: Object>(context: &Context, mut reading: Reading, object: &O) -> (Option<Reading>, End) {

@@ -35,14 +35,19 @@ impl Receiver {
 
     /// With the dead letter in `dead-letter` of `folder`.
     pub fn in_folder(folder: TempDir) -> Receiver {
+        Receiver::with_memory(folder, 64 << 20, 1 << 20)
+    }
+
+    /// With a budget of so many bytes, and records of at most `record` bytes.
+    pub fn with_memory(folder: TempDir, budget: usize, record: usize) -> Receiver {
         let parking = Arc::new(Parking::open(&folder.path().join("dead-letter")).unwrap());
         let (bulks, queue) = mpsc::channel(2);
         let settings = MillSettings {
             threads: 1,
             mapping: Arc::new(Settings::default()),
             shape: BulkShape { framing: Framing::Lines, compression_level: 0, max_bytes: 1 << 20, max_records: BULK },
-            limits: RecordLimits { inflate: InflateLimits { bytes: 1 << 30, ratio: 10_000 }, record: 1 << 20 },
-            budget: 64 << 20,
+            limits: RecordLimits { inflate: InflateLimits { bytes: 1 << 30, ratio: 10_000 }, record },
+            budget,
             flush_timeout: Duration::from_millis(100),
         };
         let (mill, _) = Mill::start(&settings, &parking, &bulks).unwrap();

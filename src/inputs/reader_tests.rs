@@ -242,3 +242,72 @@ async fn very_many_broken_records_share_a_letter() {
     assert_eq!((codes.len(), codes.last().copied()), (10_001, Some("broken-records")));
     assert!(codes[..10_000].iter().all(|code| *code == "broken-record"));
 }
+
+/// An object of one long record, whose first reader stops in the middle of it until another one is as far.
+struct Long {
+    text: Vec<u8>,
+    meet: tokio::sync::Barrier,
+    opened: AtomicU32,
+}
+
+struct Meeting<'a> {
+    pieces: VecDeque<Bytes>,
+    meet: Option<&'a tokio::sync::Barrier>,
+}
+
+/// The two ends of the same meeting.
+struct Side<'a>(&'a Long);
+
+impl<'a> Object for Side<'a> {
+    type Stream = Meeting<'a>;
+
+    async fn open(&self) -> Result<Meeting<'a>, ReadFault> {
+        let is_early = self.0.opened.fetch_add(1, Relaxed) < 2;
+        let pieces = self.0.text.chunks(64 << 10).map(Bytes::copy_from_slice).collect();
+        Ok(Meeting { pieces, meet: is_early.then_some(&self.0.meet) })
+    }
+}
+
+impl Chunks for Meeting<'_> {
+    async fn next(&mut self) -> Result<Option<Bytes>, ReadFault> {
+        if self.pieces.len() == 8
+            && let Some(meet) = self.meet.take()
+        {
+            meet.wait().await;
+        }
+        Ok(self.pieces.pop_front())
+    }
+}
+
+#[tokio::test]
+async fn two_long_records_that_each_hold_half_of_the_budget_do_not_wait_for_each_other() {
+    const LONG: usize = 3 << 19;
+    let long = format!(r#"{{"eventID":"long","errorMessage":"{}"}}"#, "x".repeat(LONG - 100));
+    let text = format!(r#"{{"Records":[{},{long}]}}"#, record("short")).into_bytes();
+    // Half of it is for objects: two charges and, beside them, room for both records up to where they meet.
+    let budget = 2 * (2 * CHARGE + (2 << 20));
+    let receiver = Receiver::with_memory(tempfile::tempdir().unwrap(), budget, LONG);
+    let long = Long { text, meet: tokio::sync::Barrier::new(2), opened: AtomicU32::new(0) };
+    let (verdicts, mut settled) = unbounded_channel();
+    let part = |key| {
+        let delivery = Delivery::open(key, Arc::clone(&receiver.context.counters), verdicts.clone());
+        let part = delivery.part();
+        delivery.seal();
+        part
+    };
+    let subject = Subject { origin: Arc::default(), source: Arc::default(), digest: false };
+    let (one, other) = (Side(&long), Side(&long));
+    let both = async {
+        tokio::join!(
+            read(&receiver.context, part(1), &subject, &one),
+            read(&receiver.context, part(2), &subject, &other)
+        )
+    };
+    let (one, other) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+    assert!(matches!((&one, &other), (Read::Done { records: 2 }, Read::Done { records: 2 })), "{one:?}, {other:?}");
+    assert!(long.opened.load(Relaxed) > 2, "there was room for both, so this showed nothing");
+    let (mut events, _folder) = receiver.events().await;
+    events.sort();
+    assert_eq!(events, ["long", "long", "short", "short"], "what was issued before is not repeated");
+    assert!(settled.recv().await.unwrap().settled && settled.recv().await.unwrap().settled);
+}

@@ -19,6 +19,11 @@ impl Segments {
         self.0.iter().map(|segment| segment.receipt.open()).sum()
     }
 
+    /// Whether some of them were delivered before, and may be stored.
+    pub fn any_repeat(&self) -> bool {
+        self.0.iter().any(|segment| segment.receipt.is_repeat())
+    }
+
     /// Where each open record came from, in order.
     pub fn sources(&self) -> impl Iterator<Item = &Arc<Source>> {
         self.0.iter().flat_map(|segment| {
@@ -84,9 +89,18 @@ pub(crate) mod tests {
 
     impl Trail {
         pub(crate) fn open() -> Trail {
+            Trail::of(|delivery| delivery)
+        }
+
+        /// Its source has handed it out before.
+        pub(crate) fn repeated() -> Trail {
+            Trail::of(Delivery::repeated)
+        }
+
+        fn of(change: impl FnOnce(Delivery) -> Delivery) -> Trail {
             let counters = Arc::new(Counters::default());
             let (sender, verdicts) = unbounded_channel();
-            let delivery = Delivery::open(1, Arc::clone(&counters), sender);
+            let delivery = change(Delivery::open(1, Arc::clone(&counters), sender));
             let part = Some((delivery.part(), delivery));
             Trail { counters, verdicts, part }
         }

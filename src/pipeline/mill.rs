@@ -2,6 +2,7 @@
 
 use super::bulker::Bulker;
 use super::reading::{Bench, Chunk, ObjectFault, Reading, RecordLimits};
+use super::room::Room;
 use crate::ack::{Budget, Charge, Part};
 use crate::ecs::{Mapper, Origin, Settings, Timestamp};
 use crate::filter::{Filter, Rules};
@@ -101,10 +102,17 @@ impl Mill {
 
     /// Begins an object.
     pub fn begin(&self, part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool) -> Reading {
-        Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules))
+        let room = Room::new(self.chunks.clone());
+        Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules), room)
     }
 
-    /// Waits until `bytes` of stored data may be held; to be called before they are read.
+    /// Bytes of the longest record: what a reading may take beside its chunks.
+    pub fn longest_record(&self) -> usize {
+        self.limits.record
+    }
+
+    /// Waits until `bytes` of stored data may be held; to be called before they are read, and by nobody who holds some:
+    /// two who wait for each other's would wait for ever.
     pub async fn charge(&self, bytes: usize) -> Option<Charge> {
         self.chunks.charge(bytes).await
     }

@@ -8,6 +8,7 @@ mod bulker;
 mod drops;
 mod mill;
 mod reading;
+mod room;
 
 pub use mill::{Mill, MillSettings, Threads};
 pub use reading::{ObjectFault, Reading, RecordLimits};

@@ -2,6 +2,7 @@
 
 use super::bulker::Bulker;
 use super::drops::Drops;
+use super::room::Room;
 use crate::ack::{Outcome, Part};
 use crate::ecs::{Broken, Mapped, Mapper, Origin, Position, Timestamp};
 use crate::filter::{Fate, Filter, Rules};
@@ -35,6 +36,9 @@ pub enum ObjectFault {
     /// The dead letter cannot be written.
     #[error("cannot write to the dead letter: {0}; free space or mend the permissions of `path.data`")]
     Parking(String),
+    /// The budget has no room now for a record under way: to be read again, with room for the longest record.
+    #[error("`memory.budget` has no room for a record of this object")]
+    NoRoom,
     /// The run is being aborted.
     #[error("the run ends")]
     Stopped,
@@ -53,6 +57,7 @@ pub struct Reading {
     digest: bool,
     inflate: Inflate,
     splitter: Splitter,
+    room: Room,
     /// Records of this try.
     seen: u64,
     /// Records that an earlier try issued, not to be repeated.
@@ -63,13 +68,14 @@ pub struct Reading {
 
 impl Reading {
     /// Starts on an object. `digest`: the whole object is one record.
-    pub fn new(
+    pub(super) fn new(
         part: Part,
         origin: Arc<Origin>,
         source: Arc<Source>,
         digest: bool,
         limits: RecordLimits,
         rules: Arc<Rules>,
+        room: Room,
     ) -> Reading {
         let (inflate, splitter) = (Inflate::new(limits.inflate), Splitter::new(limits.record, digest));
         Reading {
@@ -81,6 +87,7 @@ impl Reading {
             digest,
             inflate,
             splitter,
+            room,
             seen: 0,
             issued: 0,
             asides: Asides::default(),
@@ -93,12 +100,19 @@ impl Reading {
         Reading { splitter: self.splitter.at(offset), ..self }
     }
 
+    /// Whoever reads holds room for the longest record, so that none is asked for.
+    pub fn with_room(mut self) -> Reading {
+        self.room.make_whole();
+        self
+    }
+
     /// Starts again from the first byte; records that are under way already will be passed over.
     pub fn rewind(&mut self) {
         self.issued = self.issued.max(self.seen);
         self.seen = 0;
         self.inflate = Inflate::new(self.limits.inflate);
         self.splitter = Splitter::new(self.limits.record, self.digest);
+        self.room.clear();
     }
 
     /// Gives up the state, keeps the promise.
@@ -137,14 +151,20 @@ impl Reading {
             Err(Halt::Split(fault @ SplitFault::Truncated { .. })) => {
                 Err(ObjectFault::Damaged { code: "truncated-object", text: fault.to_string() })
             }
-            Err(Halt::Object(fault)) => Err(fault),
+            Err(Halt::Object(fault)) => {
+                // Lets go of the record at once, as others may be waiting for its bytes.
+                if matches!(fault, ObjectFault::NoRoom) {
+                    self.rewind();
+                }
+                Err(fault)
+            }
             Ok(()) => Ok(()),
         }
     }
 
     fn read(&mut self, chunk: &Chunk, bench: &mut Bench<'_>) -> Result<(), Halt> {
         let record_limit = self.limits.record;
-        let Reading { part, origin, source, rules, inflate, splitter, seen, issued, asides, drops, .. } = self;
+        let Reading { part, origin, source, rules, inflate, splitter, room, seen, issued, asides, drops, .. } = self;
         let of = Of { part, origin, source, rules };
         let mut window = |text: &[u8]| -> Result<(), Halt> {
             let mut flow = ControlFlow::Continue(());
@@ -159,7 +179,8 @@ impl Reading {
             })?;
             match flow {
                 ControlFlow::Break(fault) => Err(Halt::Object(fault)),
-                ControlFlow::Continue(()) => Ok(()),
+                ControlFlow::Continue(()) if room.cover(splitter.held()) => Ok(()),
+                ControlFlow::Continue(()) => Err(Halt::Object(ObjectFault::NoRoom)),
             }
         };
         match chunk {

@@ -21,6 +21,9 @@ pub const RATIO_FROM: u64 = 64 << 20;
 /// Stored bytes that are inflated at a time. gzip expands at most 1032 times, so a window has at most 4 MiB.
 const STEP: usize = 4 * 1024;
 
+/// Bytes of a window that are kept for the next one.
+const WINDOW: usize = 128 * 1024;
+
 const MAGIC: [u8; 2] = [0x1F, 0x8B];
 
 /// Why an object cannot be inflated.
@@ -147,6 +150,8 @@ impl Inflate {
             Err(fault) => Err(fault.into()),
         };
         window.clear();
+        // A window of highly compressed text must not pin its size for as long as the object is read.
+        window.shrink_to(WINDOW);
         if let State::Gzip(gzip) = &mut self.state {
             *gzip.get_mut() = window;
         }

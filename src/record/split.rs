@@ -248,6 +248,11 @@ impl Splitter {
         self.open.map(|offset| (offset, self.carry.as_slice()))
     }
 
+    /// Bytes held for the record under way; at most the limit, or 64 KiB where that is less.
+    pub fn held(&self) -> usize {
+        self.carry.capacity()
+    }
+
     fn begin(&mut self, at: usize) -> usize {
         self.open = Some(self.before + at as u64);
         self.carry.clear();
@@ -282,6 +287,7 @@ impl Splitter {
     /// Adds to the carry; a record over the limit shrinks to its head.
     fn hold(&mut self, tail: &[u8], before_tail: u64) {
         if before_tail + tail.len() as u64 <= self.limit as u64 {
+            self.reserve(tail.len());
             self.carry.extend_from_slice(tail);
         } else {
             let head = HEAD.min(self.limit);
@@ -289,6 +295,15 @@ impl Splitter {
             self.carry.extend_from_slice(&tail[..missing]);
             self.carry.truncate(head);
             self.carry.shrink_to_fit();
+        }
+    }
+
+    /// Makes the carry larger by a quarter and never beyond the limit, as doubling would take up to twice as much.
+    fn reserve(&mut self, more: usize) {
+        let (needed, has) = (self.carry.len() + more, self.carry.capacity());
+        if needed > has {
+            let wanted = (has + has / 4).max(has + HEAD).min(self.limit).max(needed);
+            self.carry.reserve_exact(wanted - self.carry.len());
         }
     }
 

@@ -9,7 +9,6 @@ every record indexed once; 1 otherwise; 3 something is missing here; 130 interru
 
 import argparse
 import asyncio
-import signal
 import sys
 import time
 from pathlib import Path
@@ -17,15 +16,13 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # leaves no folders in the tree
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "servers"))
 
-import state
-import wire
-
-from ends import Server
+import start
+from ends import Server, url
 from faults import ANY, AWS, KINDS, SEARCH, Fault, Injector
 from load import Load
 from proxy import Proxy
 from reconcile import reconcile
-from run import ENGINES, build
+from run import ENGINES
 from shipper import Shipper
 from trail import Trail
 
@@ -42,20 +39,7 @@ RUN_SECONDS = 120
 
 def main():
     options = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # stops what was started
-    try:
-        program = build()
-        with state.data_folder("chaos") as (folder, _lock):
-            return asyncio.run(each(program, folder, options))
-    except state.Skipped as reason:
-        state.say(f"skipped: {reason}")
-        return 3
-    except (state.Failed, wire.Broken, OSError) as error:
-        state.say(f"chaos: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return start.main(lambda program, folder: each(program, folder, options))
 
 
 async def each(program, folder, options):
@@ -106,8 +90,8 @@ class Case:
         await trail.create()
         own = folder / trail.bucket
         own.mkdir()
-        urls = {side: "http://{}:{}".format(*place) for side, place in places.items()}
-        return Shipper(program, own, {**urls, "queue": trail.queue_path, "namespace": trail.bucket}), trail
+        ends = {AWS: url(places[AWS]), SEARCH: [url(places[SEARCH])]}
+        return Shipper(program, own, {**ends, "queue": trail.queue_path, "namespace": trail.bucket}), trail
 
     async def run(self, program, folder, servers, room):
         """Whether it failed."""
@@ -130,7 +114,7 @@ class Case:
                 problems.append(f"{await trail.depth()} messages wait and are held")
             if not problems:
                 stream = f"logs-aws.cloudtrail-{trail.bucket}"
-                problems, _ = await reconcile(servers[SEARCH].place, stream, shipper.data, load.expected)
+                problems, _ = await reconcile(servers[SEARCH].place, stream, [shipper.data], load.expected)
             for proxy in proxies.values():
                 proxy.stop()
         verdict = "FAILED" if problems else "well"

@@ -54,3 +54,7 @@ class Server:
         os.kill(self.details["pid"], signal.SIGKILL)
         await self.process.wait()
         self.process = None
+
+
+def url(place, scheme="http"):
+    return f"{scheme}://{place[0]}:{place[1]}"

@@ -46,6 +46,9 @@ REIGNS = {
 # By number of the bulk, in a run that proves that loss and double are noticed: nothing else is injected there.
 LIES = {2: "swallowed", 4: "stored twice"}
 SHIPPER_EVENTS = ("kill -9", "kill -9", "kill -9", "stopped and started", "frozen")
+# With several hosts, and where the stream may roll over.
+HOST_EVENTS = ("search: one host away", "search: one host away")
+ROLLOVER_EVENTS = ("search: rollover",) * 4
 SEARCH_EVENTS = ("search: killed and started", "search: stopped and started")
 # In shorter runs, events and the gaps between them are shorter, too.
 WHOLE_LENGTH_FROM_SECONDS = 120
@@ -79,14 +82,34 @@ class Event:
     seconds: float
 
 
-class Plan:
-    """All that is drawn from a seed, for a run of so many seconds."""
+@dataclass
+class Setting:
+    """What a run is made of: processes on the queue, hosts of the search server, HTTPS to them, rollovers."""
 
-    def __init__(self, seed, seconds, lies=False):
+    processes: int = 1
+    hosts: int = 1
+    tls: bool = False
+    rollovers: bool = False
+
+    @classmethod
+    def drawn(cls, seed):
+        draw = random.Random(f"{seed}/setting")
+        return cls(draw.choice([1, 1, 2, 3]), draw.choice([1, 1, 2, 3]), draw.random() < 0.3, draw.random() < 0.5)
+
+
+class Plan:
+    """All that is drawn from a seed, for a run of so many seconds; `setting` is drawn too, unless it is given."""
+
+    def __init__(self, seed, seconds, lies=False, setting=None):
         self.seed, self.lies = seed, lies
+        self.setting = setting or (Setting() if lies else Setting.drawn(seed))
         draw = random.Random(f"{seed}/plan")
         self.rates = {side: draw.choice([0.05, 0.15, 0.3]) for side in (AWS, SEARCH)}
-        self.events = [] if lies else list(events(random.Random(f"{seed}/events"), seconds))
+        self.events = [] if lies else list(events(random.Random(f"{seed}/events"), seconds, self.setting))
+
+    def one_of(self, what, event):
+        """Which of several processes or hosts an event is about."""
+        return random.Random(f"{self.seed}/who/{event.at}").choice(what)
 
     def fault(self, side, operation, number):
         """What becomes of the `number`-th call of an operation; none for most."""
@@ -104,16 +127,21 @@ class Plan:
             return f"seed {self.seed}: no faults, but lies: {LIES}"
         rates = ", ".join(f"{rate:.0%} of calls to {side}" for side, rate in self.rates.items())
         rows = [f"  {event.at:7.1f} s  {event.name}, for {event.seconds:.1f} s" for event in self.events]
-        return "\n".join([f"seed {self.seed}: faults in {rates}; events:", *rows])
+        it = self.setting
+        parts = [f"{it.processes} processes", f"{it.hosts} hosts", "HTTPS" if it.tls else "HTTP", "rollovers" if it.rollovers else "repeats"]
+        return "\n".join([f"seed {self.seed}: {', '.join(parts)}; faults in {rates}; events:", *rows])
 
 
-def events(draw, seconds):
+def events(draw, seconds, setting):
     """Events one after the other, from a pack that is shuffled anew when it is used up."""
     scale = min(1, seconds / WHOLE_LENGTH_FROM_SECONDS)
     pack, at = [], scale * draw.uniform(1, GAP_SECONDS[1])
     while True:
         if not pack:
-            pack = [*REIGNS, *SHIPPER_EVENTS, *(SEARCH_EVENTS if seconds >= RESTART_FROM_SECONDS else ())]
+            pack = [*REIGNS, *SHIPPER_EVENTS]
+            pack += SEARCH_EVENTS if seconds >= RESTART_FROM_SECONDS else ()
+            pack += HOST_EVENTS if setting.hosts > 1 else ()
+            pack += ROLLOVER_EVENTS if setting.rollovers else ()
             draw.shuffle(pack)
         name = pack.pop()
         length = scale * draw.uniform(*lengths(name))
@@ -125,8 +153,10 @@ def events(draw, seconds):
 
 def lengths(name):
     """Shortest and longest time of an event (s)."""
-    if name in REIGNS:
+    if name in REIGNS or name in HOST_EVENTS:
         return REIGN_SECONDS
+    if name in ROLLOVER_EVENTS:
+        return 0, 0
     if name in SEARCH_EVENTS:
         return OUTAGE_SECONDS
     return FREEZE_SECONDS if name == "frozen" else PAUSE_SECONDS

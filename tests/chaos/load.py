@@ -26,6 +26,8 @@ SHAPES = {
     "one broken record": 3,
     "wrong checksum": 3,
 }
+# Objects whose records come again in a message of its own, which only the newest backing index recognises.
+REPEATS = ("repeated", "announced twice", "announced together")
 # By shape: the code under which it must lie in the dead letter.
 REFUSED = {"no trail": "broken-json", "one broken record": "broken-record", "wrong checksum": "corrupt-object"}
 SOME_RECORDS, MANY_RECORDS = (1, 150), (1500, 3000)

@@ -33,12 +33,15 @@ class Proxy:
         self.longest_stall = defaultdict(float)
         self.handed_out = []
         self.halved = set()
+        # A host that is away for this proxy's clients alone.
+        self.away = False
         self.faults = []  # of the proxy's own
         # Held here, because the loop itself does not hold a task whose client has gone.
         self.connections = set()
 
-    async def start(self):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=wire.MAX_HEAD)
+    async def start(self, tls=None):
+        """Listens; with `tls`, a context, for HTTPS."""
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=wire.MAX_HEAD, ssl=tls)
         self.place = self.server.sockets[0].getsockname()
 
     def stop(self):
@@ -50,7 +53,7 @@ class Proxy:
         try:
             while True:
                 request = await wire.read_message(reader)
-                if request is None:
+                if request is None or self.away:
                     break
                 await Call(self, reader, writer, request).pass_on()
         except (wire.Broken, OSError, asyncio.CancelledError):
@@ -196,7 +199,7 @@ class Call:
             value = reply.json()
             new = value.get("Messages", [])
             known = {message["MessageId"] for message in new}
-            again = [message for message in self.proxy.handed_out if message["MessageId"] not in known]
+            again = [received_again(message) for message in self.proxy.handed_out if message["MessageId"] not in known]
             first = int(len(again) * fault.share)
             reply = reply.with_json({**value, "Messages": (new + again[first:])[:10]})
         await self.send(reply)
@@ -310,6 +313,15 @@ def operation(request, is_aws):
     if is_aws:
         return "GetObject" if request.method == "GET" and path.count("/") > 1 else f"{request.method} bucket"
     return "_bulk" if path.endswith("/_bulk") else f"{request.method} other"
+
+
+def received_again(message):
+    """The message with its count of receives as the queue has it after another one."""
+    attributes = message.get("Attributes", {})
+    if "ApproximateReceiveCount" not in attributes:
+        return message
+    count = int(attributes["ApproximateReceiveCount"]) + 1
+    return {**message, "Attributes": {**attributes, "ApproximateReceiveCount": str(count)}}
 
 
 def shortened(request):

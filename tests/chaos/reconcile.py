@@ -12,10 +12,10 @@ SHOWN = 10
 SHARDS_SECONDS = 60
 
 
-async def reconcile(search, stream, data, expected):
-    """Every difference as a line of text, and the counts of what was found."""
+async def reconcile(search, stream, folders, expected):
+    """Every difference as a line of text, and the counts of what was found; `folders` hold the processes' data."""
     found = await documents(search, stream)
-    letters, torn = dead_letters(data)
+    letters, torn = dead_letters(folders)
     counts = Counter((it["event"]["id"], it["cloud"]["account"]["id"]) for it in found if "id" in it.get("event", {}))
     missing = sorted(set(expected.indexed) - set(counts))
     doubled = sorted(identity for identity, times in counts.items() if times > 1)
@@ -77,10 +77,10 @@ async def ask(place, path, value):
     return answer
 
 
-def dead_letters(data):
+def dead_letters(folders):
     """The lines of the dead letter, and how many of them a kill tore."""
     letters, torn = [], 0
-    for path in sorted((data / "dead-letter").glob("*.ndjson")):
+    for path in sorted(path for folder in folders for path in (folder / "dead-letter").glob("*.ndjson")):
         for line in path.read_text(errors="replace").splitlines():
             try:
                 letters.append(json.loads(line))

@@ -7,7 +7,7 @@ PARTS = 6
 
 
 def text(result):
-    put, found, summary = result["put"], result["found"], result["summary"] or {}
+    put, found, processes = result["put"], result["found"], result["processes"]
     lines = [
         f"put: {put['objects']:,} objects with {put['records']:,} records: {listed(put['shapes'])}",
         f"index: {found['indexed']:,} of {found['expected']:,} ids; missing {found['missing']}, doubled {found['doubled']}, "
@@ -15,14 +15,15 @@ def text(result):
         f"dead letter: {found['parked']} lines for {found['refused']} refused objects; wrongly parked {found['wrongly_parked']}, "
         f"torn {found['torn_letters']}",
         *(line for side in result["calls"] for line in side_lines(result, side)),
-        f"events: {listed(counted(name for name, _ in result['happened']))}",
+        f"events: {listed(counted(name for name, _ in result['happened']))}; rolled over {result['rolled_over']} times",
         *unready_lines(result["unready"]),
         f"queue when the faults ended: {result['queue_at_end'][0]} waiting, {result['queue_at_end'][1]} held; "
         f"empty after {result['drained_in']:.0f} s",
-        *memory_lines(result),
-        f"figures read {result['readings']} times, off in passing {result['unbalanced']} times",
-        f"last life: {', '.join(f'{key} {summary.get(key)}' for key in ('records', 'indexed', 'duplicate', 'filtered', 'parked'))}",
-        f"seconds from SIGTERM to the end: {', '.join(f'{seconds:.1f}' for seconds in result['ends'])}",
+        *(line for process in processes for line in memory_lines(process)),
+        f"figures read {sum(it['readings'] for it in processes)} times, off in passing {sum(it['unbalanced'] for it in processes)} times",
+        *(f"last life: {', '.join(f'{key} {summary.get(key)}' for key in ('records', 'indexed', 'duplicate', 'filtered', 'parked'))}"
+          for summary in result["summaries"] if summary),
+        f"seconds from SIGTERM to the end: {', '.join(f'{seconds:.1f}' for it in processes for seconds in it['ends'])}",
         *(f"DIFFERENCE {it}" if not it.startswith(" ") else it for it in result["differences"]),
     ]
     return "\n".join(lines)
@@ -43,13 +44,13 @@ def unready_lines(unready):
             for name, seconds, after in unready]
 
 
-def memory_lines(result):
-    samples = [mib for _, mib in result["memory"]]
+def memory_lines(process):
+    samples = [mib for _, mib in process["memory"]]
     if not samples:
         return []
     step = max(1, len(samples) // PARTS)
     parts = [statistics.median(samples[start:start + step]) for start in range(0, len(samples), step)]
-    return [f"memory: {result['lives']} lives, peaks {', '.join(f'{peak:.0f}' for peak in result['peaks'])} MiB; "
+    return [f"memory: {process['lives']} lives, peaks {', '.join(f'{peak:.0f}' for peak in process['peaks'])} MiB; "
             f"medians over time {', '.join(f'{part:.0f}' for part in parts)} MiB"]
 
 

@@ -2,6 +2,7 @@
 """Chaos: ships through proxies that spoil calls, kills and outages, then compares the bucket with the index.
 
     run.py [--seconds N] [--seed N] [--engine ENGINE] [--aws fast|aws] [--rate OBJECTS_PER_SECOND] [--json FILE]
+           [--processes N] [--hosts N] [--[no-]tls] [--[no-]rollovers]
     run.py --prove      has a bulk swallowed and one stored twice, and fails unless both are noticed
 
 Environment: TRAILSHIP (the binary; built without it). Exit status: 0 nothing lost, nothing doubled, nothing parked but
@@ -11,13 +12,13 @@ what had to be, counters balanced; 1 otherwise; 2 wrong usage; 3 something is mi
 import argparse
 import asyncio
 import json
-import os
 import random
 import shutil
-import signal
-import subprocess
+import ssl
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 sys.dont_write_bytecode = True  # leaves no folders in the tree
@@ -25,11 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "servers"))
 
 import state
 import wire
+from search import certificate
 
 import report
-from ends import Server
-from faults import AWS, REIGNS, SEARCH, Injector, Plan
-from load import SHAPES, Load
+import start
+from ends import Server, url
+from faults import AWS, REIGNS, SEARCH, Injector, Plan, Setting
+from load import REPEATS, SHAPES, Load
 from proxy import Proxy
 from reconcile import reconcile
 from shipper import START_SECONDS, Shipper
@@ -46,24 +49,11 @@ EXPIRED, UNREADY_SECONDS = "aws: credentials expired", 5
 
 def main():
     options = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # stops what was started
-    try:
-        program = build()
-        with state.data_folder("chaos") as (folder, _lock):
-            return asyncio.run(chaos(program, folder, options))
-    except state.Skipped as reason:
-        state.say(f"skipped: {reason}")
-        return 3
-    except (state.Failed, wire.Broken, OSError) as error:
-        state.say(f"chaos: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return start.main(lambda program, folder: chaos(program, folder, options))
 
 
 async def chaos(program, folder, options):
-    plan = Plan(options.seed, options.seconds, options.prove)
+    plan = Plan(options.seed, options.seconds, options.prove, given(options))
     state.say(f"chaos: {program}")
     print(plan.text(), flush=True)
     run = Run(program, folder, plan, options)
@@ -103,26 +93,56 @@ class Run:
             SEARCH: Server("search", options.engine, log=folder / "search.log", keep=folder / "node"),
         }
         self.injectors = {side: Injector(plan, side) for side in (AWS, SEARCH)}
-        self.proxies, self.shipper, self.watcher = {}, None, None
-        self.frozen = False
+        self.proxies, self.shippers, self.watchers = {}, [], []
+        self.frozen = None
         self.happened = []
         self.unready = []
+        self.rolled_over = 0
 
     async def prepare(self):
         state.say(f"chaos: starting S3 and SQS ({self.options.aws}) and {self.options.engine}; the first time this downloads them")
         await asyncio.gather(*(server.start() for server in self.servers.values()))
-        for side, server in self.servers.items():
-            self.proxies[side] = Proxy(self.injectors[side], server.place)
-            await self.proxies[side].start()
-        places = {side: "http://{}:{}".format(*proxy.place) for side, proxy in self.proxies.items()}
+        setting, tls = self.plan.setting, self.tls()
+        self.proxies[AWS] = [Proxy(self.injectors[AWS], self.servers[AWS].place)]
+        self.proxies[SEARCH] = [Proxy(self.injectors[SEARCH], self.servers[SEARCH].place) for _ in range(setting.hosts)]
+        await self.proxies[AWS][0].start()
+        for proxy in self.proxies[SEARCH]:
+            await proxy.start(tls)
         trail = Trail(self.servers[AWS].place, "chaos")
         await trail.create()
-        shapes = {"plain": 1} if self.options.prove else SHAPES
-        self.load = Load(trail, self.plan.seed, self.options.rate, shapes)
-        self.shipper = Shipper(self.program, self.folder, {**places, "queue": trail.queue_path, "namespace": "default"})
-        await self.shipper.setup()
-        await self.shipper.start()
-        self.watcher = asyncio.ensure_future(self.shipper.watch(lambda: self.frozen))
+        self.load = Load(trail, self.plan.seed, self.options.rate, self.shapes())
+        scheme = "https" if tls else "http"
+        places = {
+            AWS: url(self.proxies[AWS][0].place), SEARCH: [url(proxy.place, scheme) for proxy in self.proxies[SEARCH]],
+            "queue": trail.queue_path, "namespace": "default", "authority": self.folder / "ca.pem" if tls else None,
+        }
+        for number in range(setting.processes):
+            own = self.folder / f"process{number}"
+            own.mkdir()
+            self.shippers.append(Shipper(self.program, own, places))
+        await self.shippers[0].setup()
+        for shipper in self.shippers:
+            await shipper.start()
+            self.watchers.append(asyncio.ensure_future(shipper.watch(lambda shipper=shipper: self.frozen is shipper)))
+
+    def shapes(self):
+        if self.options.prove:
+            return {"plain": 1}
+        wanted = self.plan.setting.rollovers
+        return {shape: weight for shape, weight in SHAPES.items() if not (wanted and shape in REPEATS)}
+
+    def tls(self):
+        """The proxies' side of HTTPS, with a certificate of the test servers."""
+        if not self.plan.setting.tls:
+            return None
+        made = certificate.install()
+        shutil.copy(made / "ca.pem", self.folder)
+        key = self.folder / "http.pem"
+        password = f"pass:{certificate.PASSWORD}"
+        state.run([state.tool("openssl", "openssl is needed for HTTPS"), "pkcs12", "-in", made / "http.p12", "-nodes", "-passin", password, "-out", key])
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(key)
+        return context
 
     async def spoil(self):
         """The faulty time: load, faults and events."""
@@ -146,20 +166,28 @@ class Run:
 
     async def happen(self, event):
         began = self.now()
+        shipper = self.plan.one_of(self.shippers, event)
         if event.name in REIGNS:
             await self.reign(event)
         elif event.name == "kill -9":
-            await self.shipper.kill()
+            await shipper.kill()
             await asyncio.sleep(event.seconds)
-            await self.shipper.start()
+            await shipper.start()
         elif event.name == "stopped and started":
-            await self.shipper.stop()
+            await shipper.stop()
             await asyncio.sleep(event.seconds)
-            await self.shipper.start()
+            await shipper.start()
         elif event.name == "frozen":
-            self.frozen = True
-            await self.shipper.freeze(event.seconds)
-            self.frozen = False
+            self.frozen = shipper
+            await shipper.freeze(event.seconds)
+            self.frozen = None
+        elif event.name == "search: one host away":
+            proxy = self.plan.one_of(self.proxies[SEARCH], event)
+            proxy.away = True
+            await asyncio.sleep(event.seconds)
+            proxy.away = False
+        elif event.name == "search: rollover":
+            await self.roll_over()
         else:
             server = self.servers[SEARCH]
             await (server.kill() if "killed" in event.name else server.stop())
@@ -168,48 +196,66 @@ class Run:
         self.happened.append((event.name, self.now() - began))
         state.say(f"chaos: {began:.1f} s: {event.name}, {self.now() - began:.1f} s")
 
+    async def roll_over(self):
+        """Past the proxy; not while there is no stream yet, or its shards are not there after a start."""
+        status, answer = await wire.ask_json(self.servers[SEARCH].place, "POST", f"/{STREAM}/_rollover")
+        if status == 200:
+            self.rolled_over += 1
+        elif status not in (404, 503):
+            raise state.Failed(f"the rollover was answered with {status}: {json.dumps(answer)[:300]}")
+
     async def reign(self, event):
         """One fault for every call to one side, and whether trailship says that it is not ready."""
         side, kind = REIGNS[event.name]
+        shipper = self.shippers[0]
         if event.name == EXPIRED:
-            await self.within(START_SECONDS, self.shipper.has_begun)
+            for each in self.shippers:
+                await self.within(START_SECONDS, each.has_begun)
         self.injectors[side].reign = kind
         began, unready = self.now(), None
         while self.now() < began + event.seconds:
             await asyncio.sleep(0.25)
-            if unready is None and await self.shipper.is_ready() is False:
+            if unready is None and await shipper.is_ready() is False:
                 unready = self.now() - began
         self.injectors[side].reign = None
         self.unready.append((event.name, event.seconds, unready))
         if unready is None and event.name == EXPIRED and event.seconds >= UNREADY_SECONDS:
-            self.shipper.fault(f"its credentials were refused for {event.seconds:.1f} s, and it stayed ready")
+            shipper.fault(f"its credentials were refused for {event.seconds:.1f} s, and it stayed ready")
 
     async def settle(self):
         """The faults are over: trailship has to empty the queue by itself; then bucket and index are compared."""
-        shipper, trail = self.shipper, self.load.trail
+        shippers, trail = self.shippers, self.load.trail
         ended = time.monotonic()
         at_end = await trail.depth()
         hung = not await self.within(DRAIN_SECONDS, self.is_empty)
         drained_in = time.monotonic() - ended
         if hung:
-            shipper.fault(f"the queue was not empty {DRAIN_SECONDS} s after the last fault: {await trail.depth()} messages "
-                          f"wait and are held; figures: {json.dumps(await shipper.figures())}")
-        if not await self.within(READY_SECONDS, shipper.is_ready):
-            shipper.fault(f"it is not ready, {READY_SECONDS} s after all was done: {json.dumps(await shipper.get('/readyz'))}")
-        self.watcher.cancel()
-        summary = await shipper.stop()
-        differences, found = await reconcile(self.servers[SEARCH].place, STREAM, shipper.data, self.load.expected)
-        faults = [f"trailship: {text}" for text in [*shipper.faults, *shipper.panics()]]
-        faults += [f"the proxy itself: {text}" for proxy in self.proxies.values() for text in proxy.faults]
+            figures = [await shipper.figures() for shipper in shippers]
+            shippers[0].fault(f"the queue was not empty {DRAIN_SECONDS} s after the last fault: {await trail.depth()} messages "
+                              f"wait and are held; figures: {json.dumps(figures)}")
+        for shipper in shippers:
+            if not await self.within(READY_SECONDS, shipper.is_ready):
+                shipper.fault(f"it is not ready, {READY_SECONDS} s after all was done: {json.dumps(await shipper.get('/readyz'))}")
+        for watcher in self.watchers:
+            watcher.cancel()
+        summaries = [await shipper.stop() for shipper in shippers]
+        folders = [shipper.data for shipper in shippers]
+        differences, found = await reconcile(self.servers[SEARCH].place, STREAM, folders, self.load.expected)
+        faults = [f"trailship: {text}" for shipper in shippers for text in [*shipper.faults, *shipper.panics()]]
+        proxies = [proxy for side in self.proxies.values() for proxy in side]
+        faults += [f"the proxy itself: {text}" for proxy in proxies for text in proxy.faults]
         return {
-            "differences": faults + differences, "found": found, "put": self.load.expected.totals(), "summary": summary,
-            "queue_at_end": at_end, "drained_in": drained_in, "lives": shipper.lives, "memory": shipper.memory,
-            "peaks": shipper.peaks, "ends": shipper.ends, "unbalanced": shipper.unbalanced, "readings": shipper.readings,
+            "differences": faults + differences, "found": found, "put": self.load.expected.totals(), "summaries": summaries,
+            "queue_at_end": at_end, "drained_in": drained_in, "rolled_over": self.rolled_over,
+            "processes": [
+                {"lives": it.lives, "memory": it.memory, "peaks": it.peaks, "ends": it.ends, "unbalanced": it.unbalanced, "readings": it.readings}
+                for it in shippers
+            ],
             "happened": self.happened, "unready": self.unready,
-            "calls": {side: dict(proxy.calls) for side, proxy in self.proxies.items()},
+            "calls": {side: dict(sum((proxy.calls for proxy in proxies), Counter())) for side, proxies in self.proxies.items()},
             "injected": {side: dict(injector.injected) for side, injector in self.injectors.items()},
-            "unreachable": {side: proxy.unreachable for side, proxy in self.proxies.items()},
-            "stalls": {side: dict(proxy.longest_stall) for side, proxy in self.proxies.items()},
+            "unreachable": {side: sum(proxy.unreachable for proxy in proxies) for side, proxies in self.proxies.items()},
+            "stalls": {side: longest(proxies) for side, proxies in self.proxies.items()},
         }
 
     async def is_empty(self):
@@ -226,11 +272,12 @@ class Run:
 
     async def end(self):
         """Stops whatever runs."""
-        if self.watcher:
-            self.watcher.cancel()
-        if self.shipper and self.shipper.process:
-            await self.shipper.kill()
-        for proxy in self.proxies.values():
+        for watcher in self.watchers:
+            watcher.cancel()
+        for shipper in self.shippers:
+            if shipper.process:
+                await shipper.kill()
+        for proxy in (proxy for side in self.proxies.values() for proxy in side):
             proxy.stop()
         await asyncio.gather(*(server.stop() for server in self.servers.values()))
 
@@ -241,18 +288,20 @@ class Run:
         return time.monotonic() - self.began
 
 
-def build():
-    """The binary: the one that TRAILSHIP names, or built as it is released."""
-    if os.environ.get("TRAILSHIP"):
-        return Path(os.environ["TRAILSHIP"]).resolve()
-    cargo = state.tool("cargo", "Rust is needed to build trailship")
-    state.say("building trailship")
-    command = [cargo, "build", "--release", "--locked", "--bin", "trailship", "--message-format=json-render-diagnostics"]
-    done = subprocess.run(command, cwd=state.ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    if done.returncode != 0:
-        raise state.Failed("trailship cannot be built")
-    messages = [json.loads(line) for line in done.stdout.splitlines()]
-    return Path(next(message["executable"] for message in messages if message.get("executable")))
+def longest(proxies):
+    """By operation, the longest of all proxies' stalls (s)."""
+    stalls = {}
+    for proxy in proxies:
+        for operation, seconds in proxy.longest_stall.items():
+            stalls[operation] = max(stalls.get(operation, 0), seconds)
+    return stalls
+
+
+def given(options):
+    """The setting as the command line has it; none when it has nothing of it."""
+    named = {name: getattr(options, name) for name in ("processes", "hosts", "tls", "rollovers")}
+    named = {name: value for name, value in named.items() if value is not None}
+    return replace(Setting.drawn(options.seed), **named) if named else None
 
 
 def arguments():
@@ -262,6 +311,10 @@ def arguments():
     parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="the search server (default: opensearch)")
     parser.add_argument("--aws", choices=("fast", "aws"), default="fast", help="S3 and SQS: from memory, or moto (default: fast)")
     parser.add_argument("--rate", type=float, default=3, help="objects put in a second (default: 3)")
+    parser.add_argument("--processes", type=int, help="processes on the queue (default: drawn, 1 to 3)")
+    parser.add_argument("--hosts", type=int, help="hosts of the search server (default: drawn, 1 to 3)")
+    parser.add_argument("--tls", action=argparse.BooleanOptionalAction, help="HTTPS to the search server (default: drawn)")
+    parser.add_argument("--rollovers", action=argparse.BooleanOptionalAction, help="the stream rolls over, and no object repeats another (default: drawn)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the result as JSON too")
     parser.add_argument("--keep", action="store_true", help="log and data are kept in .state/ also when all went well")
     parser.add_argument("--prove", action="store_true", help="loss and double are made, and have to be noticed")

@@ -40,8 +40,8 @@ trailship.inputs:
 trailship.shutdown_timeout: {shutdown}s
 data_stream.namespace: {namespace}
 output.elasticsearch:
-  hosts: ["{search}"]
-  timeout: 5s
+  hosts: {search}
+{trust}  timeout: 5s
   bulk_max_size: 300
   backoff: {{init: 100ms, max: 2s}}
 processors:
@@ -55,14 +55,18 @@ path.data: "{data}"
 
 
 class Shipper:
-    """The binary with its folder; `faults` gathers what it does wrong. `places`: `aws`, `queue`, `search`, `namespace`."""
+    """The binary with its folder; `faults` gathers what it does wrong. `places`: `aws`, `queue`, `search` (a list), `namespace`,
+    and `authority`, a certificate, for HTTPS."""
 
     def __init__(self, program, folder, places):
         self.program, self.folder = program, folder
         self.data = folder / "data"
         self.configuration = folder / "trailship.yml"
+        trust = f'  ssl.certificate_authorities: ["{places["authority"]}"]\n' if places.get("authority") else ""
+        named = {name: place for name, place in places.items() if name != "authority"}
+        named["search"] = json.dumps(named["search"])
         self.configuration.write_text(CONFIGURATION.format(
-            **places, data=self.data, dropped_event=DROPPED_EVENT, visibility=VISIBILITY_SECONDS, shutdown=SHUTDOWN_SECONDS,
+            **named, trust=trust, data=self.data, dropped_event=DROPPED_EVENT, visibility=VISIBILITY_SECONDS, shutdown=SHUTDOWN_SECONDS,
             budget=BUDGET_MIB))
         self.configuration.chmod(0o600)
         self.log = folder / "trailship.log"

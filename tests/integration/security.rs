@@ -7,14 +7,14 @@ use crate::support::servers::{Server, engines, skipped};
 use crate::support::trail;
 use serde_json::{Value, json};
 
-struct Secured {
-    server: Server,
-    authority: String,
+pub struct Secured {
+    pub server: Server,
+    pub authority: String,
     http: reqwest::Client,
 }
 
 impl Secured {
-    fn start() -> Result<Secured, String> {
+    pub fn start() -> Result<Secured, String> {
         let server = Server::start(&["search", "elasticsearch", "--password", "secret-of-elastic", "--tls"])?;
         let authority = server.details["ca"].as_str().unwrap().to_owned();
         let pem = std::fs::read(&authority).unwrap();
@@ -26,7 +26,7 @@ impl Secured {
         Ok(Secured { server, authority, http })
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub async fn post(&self, path: &str, body: Value) -> Value {
         let request =
             self.http.post(format!("{}/{path}", self.server.url)).basic_auth("elastic", Some("secret-of-elastic"));
         let request = match body {
@@ -45,7 +45,7 @@ impl Secured {
         format!("{}:{}", key["id"].as_str().unwrap(), key["api_key"].as_str().unwrap())
     }
 
-    async fn count(&self, stream: &str) -> u64 {
+    pub async fn count(&self, stream: &str) -> u64 {
         self.post(&format!("{stream}/_refresh"), Value::Null).await;
         self.post(&format!("{stream}/_count"), json!({})).await["count"].as_u64().unwrap()
     }

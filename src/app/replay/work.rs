@@ -165,7 +165,7 @@ impl Work {
         let origin = Arc::new(reader.again.origin(&letter.source));
         let source = Arc::new(letter.source.clone());
         // As one record whole, whatever its members are called.
-        let reading = reader.mill.begin(part, origin, source, true).at(letter.offset.unwrap_or(0));
+        let reading = reader.mill.begin(part, origin, source, true).at(letter.offset.unwrap_or(0)).with_room();
         let stepped = match reader.mill.step(reading, Bytes::copy_from_slice(&letter.record)).await {
             Ok(reading) => reader.mill.finish(reading).await,
             Err(fault) => Err(fault),
@@ -180,7 +180,8 @@ impl Work {
     }
 
     fn promise(&self, key: usize, verdicts: &UnboundedSender<Verdict>) -> Part {
-        let delivery = Delivery::open(key as u64, Arc::clone(&self.counters), verdicts.clone());
+        // Some records of an object that is read again were shipped when it was read first.
+        let delivery = Delivery::open(key as u64, Arc::clone(&self.counters), verdicts.clone()).repeated();
         let part = delivery.part();
         delivery.seal();
         part

@@ -48,6 +48,8 @@ pub struct Incoming {
 pub struct Admitted {
     pub key: u64,
     pub body: String,
+    /// It was handed out before, to this or another process.
+    pub repeated: bool,
 }
 
 /// What is kept at this moment.
@@ -346,7 +348,7 @@ impl<Q: Queue> KeeperTask<Q> {
             self.release(key, Duration::ZERO);
             return None;
         }
-        Some(Admitted { key, body: message.body })
+        Some(Admitted { key, body: message.body, repeated: message.receives > 1 })
     }
 
     fn judge(&mut self, verdict: &Verdict) {

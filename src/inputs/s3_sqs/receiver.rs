@@ -231,6 +231,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
             let handler = Arc::clone(&self.handler);
             let slot = unread.split(1);
             let delivery = Delivery::open(admitted.key, Arc::clone(&self.counters), self.keeper.verdicts());
+            let delivery = if admitted.repeated { delivery.repeated() } else { delivery };
             readings.spawn(async move {
                 let _slot = slot;
                 handler.handle(admitted.key, delivery, admitted.body).await;

@@ -42,13 +42,22 @@ pub enum Fault {
     Page,
     /// Stored, but no answer for as long as the connection lasts.
     Silence,
+    /// Everything is stored, the stream rolls over, then the connection breaks.
+    BreakAfterRollover,
 }
 
 /// What the server knows and does.
 #[derive(Default)]
 pub struct State {
     pub script: VecDeque<Fault>,
+    /// In the newest backing index.
     pub stored: BTreeSet<String>,
+    /// In the backing indices before it, the oldest first.
+    pub earlier: Vec<BTreeSet<String>>,
+    /// Status of the answer to questions about what is stored, when they are refused.
+    pub no_looks: Option<u16>,
+    /// Questions for ids that were answered.
+    pub looks: usize,
     pub failure_store: BTreeSet<String>,
     /// Ids of each bulk request that was understood, in order.
     pub requests: Vec<Vec<String>>,
@@ -102,6 +111,7 @@ impl Fake {
             if !path.split('?').next().unwrap_or_default().ends_with("/_bulk") {
                 let method = line.split(' ').next().unwrap_or_default();
                 let found = self.state().pages.get(&format!("{method} {path}")).cloned();
+                let found = found.or_else(|| self.state().look(&path, &body));
                 let (status, page) = found.unwrap_or((404, json!({"error": "no such page"})));
                 answer(&mut socket, status, page.to_string().as_bytes()).await;
                 continue;
@@ -125,6 +135,7 @@ impl Fake {
             let (status, text) = self.state().bulk(&plain, &fault);
             match fault {
                 Fault::BreakAfter => return,
+                Fault::BreakAfterRollover => return self.state().roll_over(),
                 Fault::Silence => {
                     let _ = socket.read_to_end(&mut Vec::new()).await;
                     return;
@@ -142,6 +153,38 @@ impl Fake {
 }
 
 impl State {
+    /// Begins another backing index.
+    pub fn roll_over(&mut self) {
+        let full = std::mem::take(&mut self.stored);
+        self.earlier.push(full);
+    }
+
+    /// The names of the backing indices, and which ids one of them has.
+    fn look(&mut self, path: &str, body: &[u8]) -> Option<(u16, Value)> {
+        let (path, _) = path.split_once('?')?;
+        let (index, question) = path.trim_start_matches('/').rsplit_once('/')?;
+        if let Some(status) = self.no_looks {
+            return Some((status, json!({"error": {"type": "scripted", "reason": "as asked"}})));
+        }
+        match question {
+            "_field_caps" => {
+                let names: Vec<String> =
+                    (1..=self.earlier.len() + 1).rev().map(|number| format!(".ds-{index}-{number:06}")).collect();
+                Some((200, json!({"indices": names})))
+            }
+            "_mget" => {
+                self.looks += 1;
+                let number: usize = index.rsplit_once('-')?.1.parse().ok()?;
+                let has = self.earlier.get(number - 1).unwrap_or(&self.stored);
+                let asked: Value = serde_json::from_slice(body).ok()?;
+                let ids = asked["ids"].as_array()?.iter().filter_map(Value::as_str);
+                let docs: Vec<Value> = ids.map(|id| json!({"_id": id, "found": has.contains(id)})).collect();
+                Some((200, json!({"docs": docs})))
+            }
+            _ => None,
+        }
+    }
+
     fn bulk(&mut self, plain: &[u8], fault: &Fault) -> (u16, String) {
         let refusal = |status: u16| {
             (status, json!({"error": {"type": "scripted", "reason": "as asked"}, "status": status}).to_string())

@@ -6,6 +6,7 @@
 
 mod any;
 mod requests;
+mod rollover;
 
 use super::Elasticsearch;
 use super::config::ElasticsearchConfig;

@@ -19,6 +19,7 @@ mod parcel;
 mod privileges;
 mod report;
 mod retry;
+mod rollover;
 mod send;
 mod settings;
 mod test;

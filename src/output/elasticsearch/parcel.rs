@@ -2,6 +2,7 @@
 //!
 //! Cutting runs off the async threads. Invariant: the pieces of a parcel hold its records, in order, once.
 
+use super::rollover::Doubt;
 use crate::output::backoff::Backoff;
 use crate::output::body::{Body, Unsound};
 use crate::output::segments::Segments;
@@ -19,12 +20,14 @@ pub struct Parcel {
     /// Not to be sent before.
     pub due: Instant,
     pub suspicion: Option<Suspicion>,
+    /// Whether its items may be stored already.
+    pub doubt: Doubt,
 }
 
 impl Parcel {
     /// Due at once.
     pub fn new(body: Body, segments: Segments) -> Parcel {
-        Parcel { body, segments, failures: 0, breaks: 0, due: Instant::now(), suspicion: None }
+        Parcel { body, segments, failures: 0, breaks: 0, due: Instant::now(), suspicion: None, doubt: Doubt::default() }
     }
 
     /// Not to be sent before a pause that grows with the failures.
@@ -39,7 +42,7 @@ impl Parcel {
     /// # Errors
     /// Body and lengths do not agree.
     pub async fn halve(self, level: u8) -> Result<Vec<Parcel>, Unsound> {
-        let Parcel { body, mut segments, suspicion, .. } = self;
+        let Parcel { body, mut segments, suspicion, doubt, .. } = self;
         let (front, back) = blocking(move || {
             let items = body.plain_items()?;
             let (front, back) = items.split_at(middle(&body));
@@ -47,7 +50,7 @@ impl Parcel {
         })
         .await?;
         let taken = segments.take_front(front.records() as u64);
-        let piece = |body, segments| Parcel { suspicion, ..Parcel::new(body, segments) };
+        let piece = |body, segments| Parcel { suspicion, doubt, ..Parcel::new(body, segments) };
         Ok(vec![piece(front, taken), piece(back, segments)])
     }
 }

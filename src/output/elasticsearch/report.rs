@@ -194,6 +194,30 @@ impl Report {
         }
     }
 
+    /// Whether items are stored already cannot be asked.
+    pub fn cannot_look(&self, status: u16, told: &Item) {
+        if let Some(due) = self.repeats.occurred(("cannot-look", 0)) {
+            tracing::warn!(
+                status,
+                code = told.kind,
+                reason = told.reason,
+                times = due.times,
+                "cannot ask which documents are stored already, so that a rollover before they are sent again may double them: give the credentials `read` on the data stream"
+            );
+        }
+    }
+
+    /// Items that are sent again were found in an earlier backing index.
+    pub fn stored_before(&self, records: usize) {
+        if let Some(due) = self.repeats.occurred(("stored-before", 0)) {
+            tracing::info!(
+                records,
+                times = due.times,
+                "documents were stored before the last rollover; not sent again"
+            );
+        }
+    }
+
     fn items_again(&self, item: &Item, records: usize) {
         if let Some(due) = self.repeats.occurred(("refused-items", 0)) {
             tracing::warn!(
@@ -215,7 +239,7 @@ impl Report {
 }
 
 /// The `_id` in the action line, and the document line without its newline.
-fn id_and_document(item: &Bytes) -> (Option<String>, &[u8]) {
+pub fn id_and_document(item: &Bytes) -> (Option<String>, &[u8]) {
     #[derive(Deserialize)]
     struct Action {
         create: Target,

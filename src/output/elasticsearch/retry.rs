@@ -11,6 +11,7 @@ use super::limit::{Ceiling, Limit, Permit};
 use super::nodes::{Nodes, Turn};
 use super::parcel::{self, Parcel, Suspicion};
 use super::report::{self, Letter, Report};
+use super::rollover::{Doubt, Looked, Rollovers};
 use super::send::{Content, Node, Reply, Request, SendFault};
 use super::settings::Settings;
 use crate::ack::Outcome;
@@ -32,6 +33,7 @@ pub struct Sender {
     ceiling: Ceiling,
     parking: Arc<Parking>,
     report: Report,
+    rollovers: Rollovers,
     backoff: Backoff,
     path: String,
     query: Vec<(String, String)>,
@@ -65,6 +67,7 @@ impl Sender {
             ceiling: Ceiling::default(),
             parking,
             report: Report::new(&path, health),
+            rollovers: Rollovers::new(&settings.stream, settings.timeout, settings.compression_level),
             backoff: settings.backoff,
             path,
             query,
@@ -92,7 +95,8 @@ impl Sender {
             );
             return;
         }
-        let mut open = vec![Parcel::new(body, segments)];
+        let doubt = if segments.any_repeat() { Doubt::of_a_repeat() } else { Doubt::default() };
+        let mut open = vec![Parcel { doubt, ..Parcel::new(body, segments) }];
         while let Some(parcel) = parcel::take_due(&mut open) {
             if parcel.body.records() == 0 {
                 continue;
@@ -113,6 +117,18 @@ impl Sender {
         }
         let permit = self.limit.acquire().await;
         let turn = self.nodes.turn().await;
+        if parcel.doubt.open {
+            match self.rollovers.look(parcel, turn.node(), &self.report).await? {
+                Looked::Send(rest) => parcel = rest,
+                Looked::Done => return Ok(Vec::new()),
+                Looked::Later(parcel) => return Ok(vec![parcel.later(self.backoff)]),
+                Looked::Unanswered(parcel, fault) => {
+                    self.unanswered(turn, permit, &fault);
+                    return Ok(vec![parcel]);
+                }
+            }
+        }
+        self.rollovers.note(&mut parcel.doubt);
         let request = Request {
             method: Method::Post,
             path: &self.path,
@@ -124,13 +140,8 @@ impl Sender {
         match sent {
             Ok(reply) => self.judge(parcel, &reply, turn, permit).await,
             Err(fault) => {
-                self.report.unreachable(&turn, &fault);
-                if matches!(fault, SendFault::Timeout(_)) {
-                    permit.overloaded();
-                }
-                // No pause here: another node may work, and where none does the turn is what is waited for.
-                turn.failed();
-                self.down("no answer", &fault.to_string());
+                self.unanswered(turn, permit, &fault);
+                parcel.doubt.open |= matches!(fault, SendFault::Timeout(_) | SendFault::Broken(_));
                 parcel.breaks += u32::from(matches!(fault, SendFault::Broken(_)));
                 if parcel.breaks >= BREAKS && parcel.body.records() > 1 {
                     self.ceiling.refused(parcel.body.plain_bytes());
@@ -139,6 +150,17 @@ impl Sender {
                 Ok(vec![parcel])
             }
         }
+    }
+
+    /// A node gave no whole answer. No pause here: another one may work, and where none does the turn is what is waited
+    /// for.
+    fn unanswered(&self, turn: Turn<'_>, permit: Permit<'_>, fault: &SendFault) {
+        self.report.unreachable(&turn, fault);
+        if matches!(fault, SendFault::Timeout(_)) {
+            permit.overloaded();
+        }
+        turn.failed();
+        self.down("no answer", &fault.to_string());
     }
 
     /// A node has failed: says so where no other is left.
@@ -150,12 +172,14 @@ impl Sender {
 
     async fn judge(
         &self,
-        parcel: Parcel,
+        mut parcel: Parcel,
         reply: &Reply,
         turn: Turn<'_>,
         permit: Permit<'_>,
     ) -> Result<Vec<Parcel>, Unsound> {
         let fate = judge::request(reply.status);
+        // A gateway may say so of what the cluster has done all the same.
+        parcel.doubt.open |= matches!(fate, RequestFate::NodeDown | RequestFate::Again);
         match fate {
             RequestFate::Read => {
                 self.report.reachable(&turn);
@@ -204,14 +228,15 @@ impl Sender {
     /// Settles what the answer tells of each item; answers what is still open.
     async fn read(&self, mut parcel: Parcel, reply: &Reply, permit: Permit<'_>) -> Result<Vec<Parcel>, Unsound> {
         let records = parcel.body.records();
-        let told = match Answer::read(&reply.body) {
-            Ok(told) if told.count == records => told,
-            Ok(told) => {
-                self.report.unreadable(&format!("it tells of {} items, {records} were sent", told.count));
-                return Ok(vec![parcel.later(self.backoff)]);
-            }
+        let read = Answer::read(&reply.body).and_then(|told| match told.count {
+            count if count == records => Ok(told),
+            count => Err(format!("it tells of {count} items, {records} were sent")),
+        });
+        let told = match read {
+            Ok(told) => told,
             Err(fault) => {
                 self.report.unreadable(&fault);
+                parcel.doubt.open = true;
                 return Ok(vec![parcel.later(self.backoff)]);
             }
         };
@@ -250,7 +275,7 @@ impl Sender {
         fates: &[ItemFate],
         notable: &[(usize, Item)],
     ) -> Result<Vec<Parcel>, Unsound> {
-        let Parcel { body, mut segments, failures, .. } = parcel;
+        let Parcel { body, mut segments, failures, mut doubt, .. } = parcel;
         let items = parcel::plain_items(body).await?;
         let mut letters = Vec::new();
         let mut outcomes = Vec::new();
@@ -279,7 +304,8 @@ impl Sender {
         let failures = if rest.len() < fates.len() { 0 } else { failures };
         let level = self.level;
         let body = parcel::packed(rest, level).await?;
-        let parcel = Parcel { failures, ..Parcel::new(body, segments) };
+        doubt.open |= fates.iter().any(|fate| matches!(fate, ItemFate::Again | ItemFate::Busy));
+        let parcel = Parcel { failures, doubt, ..Parcel::new(body, segments) };
         if fates.contains(&ItemFate::Busy) {
             return self.relieve(parcel).await;
         }

@@ -1,8 +1,10 @@
 //! What the tests share: servers, a bucket with its queue, an index to look into, the program itself.
 
 pub mod aws;
+pub mod disk;
 pub mod logs;
 pub mod program;
+pub mod proxy;
 pub mod search;
 pub mod servers;
 pub mod trail;

@@ -88,9 +88,16 @@ impl Program {
 
     /// Starts shipping without end.
     pub fn spawn(&self, arguments: &[&str]) -> Running {
+        self.spawn_as(self.command(arguments))
+    }
+
+    /// The same by a command that becomes the program in the end.
+    pub fn spawn_as(&self, mut command: Command) -> Running {
         let log = self.folder.path().join("stderr.log");
         let file = std::fs::File::options().create(true).append(true).open(&log).unwrap();
-        let mut child = self.command(arguments).stdout(Stdio::piped()).stderr(file).spawn().unwrap();
+        let spawned =
+            command.stdin(Stdio::null()).env_remove("AWS_PROFILE").stdout(Stdio::piped()).stderr(file).spawn();
+        let mut child = spawned.unwrap();
         let printed = BufReader::new(child.stdout.take().unwrap());
         Running { child, printed: Some(printed), log }
     }
@@ -150,6 +157,11 @@ impl Running {
 
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Everything logged so far.

@@ -19,6 +19,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Fault::HalfAnswer),
         Just(Fault::ItemMissing),
         Just(Fault::Page),
+        Just(Fault::BreakAfterRollover),
     ]
 }
 
@@ -54,6 +55,10 @@ proptest! {
             tokio::time::timeout(Duration::from_secs(60), everything).await.unwrap();
             let state = fake.state();
             let mut places: BTreeSet<String> = state.stored.union(&state.failure_store).cloned().collect();
+            let stored = state.stored.len() + state.earlier.iter().map(BTreeSet::len).sum::<usize>();
+            let distinct: BTreeSet<&String> = state.earlier.iter().flatten().chain(&state.stored).collect();
+            assert_eq!(stored, distinct.len(), "an id is stored twice");
+            places.extend(state.earlier.iter().flatten().cloned());
             places.extend(letters(&parking).iter().map(|line| line["_id"].as_str().unwrap().to_owned()));
             (trail.counters.read(), trail.verdicts.try_recv().unwrap(), places)
         });
