@@ -178,7 +178,9 @@ impl<L: Logs, C: Cursors> Run<L, C> {
         let now = Instant::now();
         let idle = self.groups.iter().filter_map(|(key, state)| {
             let reach = state.reach.as_ref().filter(|_| state.memory.is_some() && !state.leaves)?;
-            (!self.context.once || reach.mark().cursor < self.until).then_some((key, state, reach.mark().cursor))
+            let cursor = reach.mark().cursor;
+            let wanted = !self.context.once || cursor < self.until || is_ahead(cursor, self.until);
+            wanted.then_some((key, state, cursor))
         });
         // Of equals always the same one.
         let ranked = idle.map(|(key, state, cursor)| (state.due.max(now), cursor, key));
@@ -191,6 +193,10 @@ impl<L: Logs, C: Cursors> Run<L, C> {
         let Some(reach) = &state.reach else { return };
         let Some(window) = reach.window(planned) else {
             state.due = Instant::now() + self.config.scan_frequency.get();
+            let (cursor, name) = (reach.mark().cursor, state.group.name.clone());
+            if is_ahead(cursor, planned) {
+                self.failed(&key, &name, "clock", &ahead(cursor), Some(FaultKind::SkewedClock));
+            }
             return;
         };
         let Some(mut memory) = state.memory.take() else { return };
@@ -261,7 +267,10 @@ impl<L: Logs, C: Cursors> Run<L, C> {
         state.due = Instant::now() + pause;
         let tried = state.failures;
         self.complain(name, code, reason, &format!("the log group `{name}` cannot be read and is tried again"));
-        let lasting = matches!(kind, Some(FaultKind::Denied | FaultKind::Missing | FaultKind::KmsDenied));
+        let lasting = matches!(
+            kind,
+            Some(FaultKind::Denied | FaultKind::Missing | FaultKind::KmsDenied | FaultKind::SkewedClock)
+        );
         // What may pass is everyday; several windows in a row are not.
         if kind.is_some_and(|kind| !matches!(kind, FaultKind::Throttled | FaultKind::Transient)) || tried >= TRIES {
             self.context.progress.health.trouble(&reading_of(name), code, reason);
@@ -277,7 +286,7 @@ impl<L: Logs, C: Cursors> Run<L, C> {
     /// With `--once`: whether every group is read, or given up.
     fn is_through(&self) -> bool {
         let through = |state: &State| match &state.reach {
-            Some(reach) => reach.mark().cursor >= self.until,
+            Some(reach) => reach.mark().cursor >= self.until && !is_ahead(reach.mark().cursor, self.until),
             // Whoever has it is alive, or it would be ours by now.
             None => state.others.is_some_and(|since| since.elapsed() >= OTHERS),
         };
@@ -326,6 +335,21 @@ const SAVES: &str = "the saving of cursors";
 /// What health calls the reading of a group.
 fn reading_of(name: &str) -> String {
     format!("logs:FilterLogEvents of `{name}`")
+}
+
+/// Time (ms) by which a cursor may be ahead of the clock, as those of several machines are.
+const AHEAD: i64 = 60_000;
+
+/// Whether a cursor can only come from a clock that was, or is, wrong: nothing would be read until then.
+fn is_ahead(cursor: i64, now: i64) -> bool {
+    cursor > now.saturating_add(AHEAD)
+}
+
+fn ahead(cursor: i64) -> String {
+    let until = jiff::Timestamp::from_millisecond(cursor).map_or_else(|_| cursor.to_string(), |time| time.to_string());
+    format!(
+        "it is noted as read up to `{until}`, which is still to come: this machine's clock is wrong, or was when that was noted; set the clock, and if it is right now take the group out of the saved cursors to have it read from `start_position` again"
+    )
 }
 
 fn now() -> i64 {

@@ -140,3 +140,17 @@ async fn the_end_is_one_scan_before_the_start() {
     run(&receiver, &logs, config, true).run().await.unwrap();
     assert_eq!(receiver.events().await.0, ["g-1", "g-2"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cursor_from_a_clock_that_was_ahead_is_said_and_kept() {
+    let (receiver, logs) = (Receiver::start(), FakeLogs::new(10));
+    let cursors = FileCursors::open(receiver.folder.path(), "aws-cloudwatch").unwrap();
+    logs.create("g1", "STANDARD");
+    logs.put("g1", [THEN]);
+    // 2100-01-01.
+    cursors.note("111122223333/eu-west-1/g1", Mark::at(4_102_444_800_000));
+    cursors.save().await.unwrap();
+    let fault = run(&receiver, &logs, config(), true).run().await.unwrap_err();
+    assert!(fault.contains("`g1`") && fault.contains("2100-01-01T00:00:00Z") && fault.contains("clock"), "{fault}");
+    assert!(logs.windows().is_empty());
+}
