@@ -19,6 +19,12 @@ const REQUIRED: [&str; 6] = [
     "digestStartTime",
 ];
 
+/// Log files that one digest may list: more than fit into the largest digest that is read, with entries as CloudTrail
+/// writes them. Without it a few kilobytes of empty entries would become gigabytes.
+const LOG_FILES: usize = 250_000;
+/// Bytes of a member's text: keys have at most 1024, signatures 1024.
+const TEXT: usize = 16 * 1024;
+
 /// A member of the JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Member {
@@ -26,12 +32,19 @@ pub enum Member {
     Absent,
     Null,
     Text(String),
-    /// A value of a type that it should not have.
+    /// A value of a type, or a text of a length, that it should not have.
     Other,
 }
 
 impl Member {
     pub fn text(&self) -> Option<&str> {
+        match self {
+            Member::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn into_text(self) -> Option<String> {
         match self {
             Member::Text(text) => Some(text),
             _ => None,
@@ -68,8 +81,10 @@ pub struct Digest {
 pub enum Logs {
     #[default]
     Absent,
-    /// `null`, or a value that is no list.
+    /// `null`.
     None,
+    /// A value that is no list.
+    Other,
     List(Vec<LogEntry>),
 }
 
@@ -78,7 +93,7 @@ pub enum Logs {
 pub struct LogEntry {
     pub bucket: String,
     pub key: String,
-    /// Lower-case hex SHA-256 of the inflated log; `None` when the entry has none.
+    /// Lower-case hex SHA-256 of the inflated log, empty when it is no text; `None` when the entry has none.
     pub hash: Option<String>,
     pub algorithm: Option<String>,
 }
@@ -86,7 +101,7 @@ pub struct LogEntry {
 /// Why bytes are no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoDigest {
-    #[error("it is not JSON: {0}")]
+    #[error("it cannot be read: {0}")]
     NotJson(String),
     #[error("it is JSON, but no object")]
     NoObject(JsonKind),
@@ -98,6 +113,8 @@ pub enum JsonKind {
     Null,
     Bool,
     Number,
+    /// A number with a fraction or an exponent.
+    Fraction,
     Text,
     List,
 }
@@ -108,7 +125,9 @@ impl Digest {
     /// # Errors
     /// [`NoDigest`].
     pub fn parse(text: &[u8], hash: String) -> Result<Digest, NoDigest> {
-        match serde_json::from_slice::<Top>(text) {
+        // Members that nobody asks for must be text too, as for other readers.
+        let text = std::str::from_utf8(text).map_err(|error| NoDigest::NotJson(error.to_string()))?;
+        match serde_json::from_str::<Top>(text) {
             Ok(Top::Digest(digest)) => Ok(Digest { hash, ..*digest }),
             Ok(Top::Other(kind)) => Err(NoDigest::NoObject(kind)),
             Err(error) => Err(NoDigest::NotJson(error.to_string())),
@@ -138,7 +157,7 @@ impl Digest {
     pub fn entries(&self) -> &[LogEntry] {
         match &self.logs {
             Logs::List(entries) => entries,
-            Logs::Absent | Logs::None => &[],
+            Logs::Absent | Logs::None | Logs::Other => &[],
         }
     }
 
@@ -224,7 +243,7 @@ impl<'de> Visitor<'de> for TopVisitor {
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Top, E> {
-        Ok(Top::Other(JsonKind::Number))
+        Ok(Top::Other(JsonKind::Fraction))
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Top, E> {
@@ -252,11 +271,7 @@ impl<'de> Visitor<'de> for MemberVisitor {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Member, E> {
-        Ok(Member::Text(text.to_owned()))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Member, E> {
-        Ok(Member::Text(text))
+        Ok(if text.len() <= TEXT { Member::Text(text.to_owned()) } else { Member::Other })
     }
 
     fn visit_unit<E>(self) -> Result<Member, E> {
@@ -308,6 +323,9 @@ impl<'de> Visitor<'de> for LogsVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Logs, A::Error> {
         let mut entries = Vec::new();
         while let Some(entry) = list.next_element::<LogEntry>()? {
+            if entries.len() == LOG_FILES {
+                return Err(serde::de::Error::custom(format!("it lists more than {LOG_FILES} log files")));
+            }
             entries.push(entry);
         }
         Ok(Logs::List(entries))
@@ -318,28 +336,28 @@ impl<'de> Visitor<'de> for LogsVisitor {
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Logs, E> {
-        Ok(Logs::None)
+        Ok(Logs::Other)
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Logs, E> {
-        Ok(Logs::None)
+        Ok(Logs::Other)
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Logs, E> {
-        Ok(Logs::None)
+        Ok(Logs::Other)
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Logs, E> {
-        Ok(Logs::None)
+        Ok(Logs::Other)
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Logs, E> {
-        Ok(Logs::None)
+        Ok(Logs::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Logs, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Logs::None)
+        Ok(Logs::Other)
     }
 }
 
@@ -362,14 +380,14 @@ impl<'de> Visitor<'de> for EntryVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LogEntry, A::Error> {
         let mut entry = LogEntry::default();
         while let Some(name) = map.next_key::<String>()? {
-            let member: Member = map.next_value()?;
-            let text = member.text().map(str::to_owned);
             match name.as_str() {
-                "s3Bucket" => entry.bucket = text.unwrap_or_default(),
-                "s3Object" => entry.key = text.unwrap_or_default(),
-                "hashValue" => entry.hash = text,
-                "hashAlgorithm" => entry.algorithm = text,
-                _ => {}
+                "s3Bucket" => entry.bucket = map.next_value::<Member>()?.into_text().unwrap_or_default(),
+                "s3Object" => entry.key = map.next_value::<Member>()?.into_text().unwrap_or_default(),
+                "hashValue" => entry.hash = Some(map.next_value::<Member>()?.into_text().unwrap_or_default()),
+                "hashAlgorithm" => entry.algorithm = map.next_value::<Member>()?.into_text(),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(entry)

@@ -21,9 +21,12 @@ fn members_of_any_type_are_taken() {
         hash: hash.map(str::to_owned),
         algorithm: None,
     };
-    assert_eq!(digest.entries(), [entry("", "", None), entry("b", "k", None), entry("", "", Some("ff"))]);
+    assert_eq!(digest.entries(), [entry("", "", None), entry("b", "k", Some("")), entry("", "", Some("ff"))]);
     assert_eq!(parse(r#"{"logFiles":null}"#).unwrap().logs, Logs::None);
     assert_eq!(parse("{}").unwrap().logs, Logs::Absent);
+    for other in ["{}", "\"\"", "0", "false", "1.5"] {
+        assert_eq!(parse(&format!("{{\"logFiles\":{other}}}")).unwrap().logs, Logs::Other, "{other}");
+    }
 }
 
 #[test]
@@ -41,11 +44,30 @@ fn what_is_no_object() {
     assert_eq!(parse("[{}]"), Err(NoDigest::NoObject(JsonKind::List)));
     assert_eq!(parse("null"), Err(NoDigest::NoObject(JsonKind::Null)));
     assert_eq!(parse("\"x\""), Err(NoDigest::NoObject(JsonKind::Text)));
+    assert_eq!(parse("1"), Err(NoDigest::NoObject(JsonKind::Number)));
+    assert_eq!(parse("1.5"), Err(NoDigest::NoObject(JsonKind::Fraction)));
     for text in ["", "{", "{} {}", "\u{feff}{}"] {
         assert!(matches!(parse(text), Err(NoDigest::NotJson(_))), "{text}");
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(parse(&deep), Err(NoDigest::NoObject(JsonKind::List)), "no recursion");
+}
+
+#[test]
+fn what_is_held_is_bounded() {
+    let digest = |entries: usize| parse(&format!("{{\"logFiles\":[{}{{}}]}}", "{},".repeat(entries - 1)));
+    assert_eq!(digest(LOG_FILES).unwrap().entries().len(), LOG_FILES);
+    assert!(matches!(digest(LOG_FILES + 1), Err(NoDigest::NotJson(_))));
+    let member = |length: usize| parse(&format!("{{\"digestS3Object\":\"{}\"}}", "x".repeat(length))).unwrap().key;
+    assert_eq!(member(TEXT).text().map(str::len), Some(TEXT));
+    assert_eq!(member(TEXT + 1), Member::Other);
+}
+
+#[test]
+fn what_is_not_utf_8_is_no_digest() {
+    for text in [&b"{\"more\":\"\xC3\x28\"}"[..], b"{\"m\xFFore\":1}"] {
+        assert!(matches!(Digest::parse(text, String::new()), Err(NoDigest::NotJson(_))));
+    }
 }
 
 #[test]

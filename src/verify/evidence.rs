@@ -120,16 +120,17 @@ impl Evidence {
         self.keys.get(&(from, to)).ok_or(Need::Keys(from, to))
     }
 
-    /// A key by its stated fingerprint, from any answer; one whose fingerprint is its own goes first.
-    pub fn key(&self, fingerprint: &str) -> Option<&Key> {
-        let known = || {
-            self.keys.values().flat_map(|answer| match answer {
-                KeyAnswer::Keys(keys) => keys.as_slice(),
-                KeyAnswer::Failed(_) => &[],
-            })
-        };
-        let of = |key: &&Key| key.fingerprint == fingerprint;
-        known().filter(of).find(|key| key.is_its_fingerprint()).or_else(|| known().find(of))
+    /// A key by its stated fingerprint, from any answer. One whose fingerprint is its own goes first, then one that was
+    /// valid within `signing`: the same key may be listed with several periods.
+    pub fn key(&self, fingerprint: &str, signing: Option<(Timestamp, Timestamp)>) -> Option<&Key> {
+        let known = self.keys.values().flat_map(|answer| match answer {
+            KeyAnswer::Keys(keys) => keys.as_slice(),
+            KeyAnswer::Failed(_) => &[],
+        });
+        let valid = |key: &Key| signing.is_none_or(|(from, to)| key.is_valid_within(from, to));
+        known
+            .filter(|key| key.fingerprint.eq_ignore_ascii_case(fingerprint))
+            .max_by_key(|key| (key.is_its_fingerprint(), valid(key)))
     }
 }
 

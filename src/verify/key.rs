@@ -52,9 +52,9 @@ impl Key {
         hex(&Md5::digest(&self.der))
     }
 
-    /// Whether the stated fingerprint is the key's.
+    /// Whether the stated fingerprint is the key's, in either case.
     pub fn is_its_fingerprint(&self) -> bool {
-        self.fingerprint == self.computed_fingerprint()
+        self.fingerprint.eq_ignore_ascii_case(&self.computed_fingerprint())
     }
 
     pub fn form(&self) -> Form {

@@ -22,7 +22,7 @@ pub struct KeyRing {
 /// Why a key ring cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadKeyRing {
-    #[error("the key ring is not JSON: {0}")]
+    #[error("the key ring is not JSON: {0}; write the answer of `aws cloudtrail list-public-keys`")]
     NotJson(String),
     #[error(
         "the key ring holds no keys; write the answer of `aws cloudtrail list-public-keys`, or an object of such answers by region"
@@ -40,6 +40,8 @@ impl KeyRing {
     /// # Errors
     /// [`BadKeyRing`], also for a fingerprint that is not the key's.
     pub fn parse(text: &[u8]) -> Result<KeyRing, BadKeyRing> {
+        // Some shells write one.
+        let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
         let value: Value = serde_json::from_slice(text).map_err(|error| BadKeyRing::NotJson(error.to_string()))?;
         let mut regions = BTreeMap::new();
         match list(&value) {
@@ -81,7 +83,8 @@ fn read_key(number: usize, key: &Value) -> Result<Key, BadKeyRing> {
     let Some(value) = key["Value"].as_str() else {
         return Err(refused("it has no `Value`".to_owned()));
     };
-    let der = base64::decode(value.trim()).map_err(|_| refused("its `Value` is not base64".to_owned()))?;
+    let value: String = value.split_ascii_whitespace().collect();
+    let der = base64::decode(value).map_err(|_| refused("its `Value` is not base64".to_owned()))?;
     let time = |name: &str| match &key[name] {
         Value::Null => Ok(None),
         value => time(value).map(Some).ok_or_else(|| refused(format!("its `{name}` is not a time"))),
@@ -140,6 +143,19 @@ mod tests {
                 assert_eq!(ring.between(region, at(0), at(1_772_299_999)), []);
             }
         }
+    }
+
+    #[test]
+    fn a_key_ring_as_people_keep_it() {
+        let mut folded = key();
+        folded["Fingerprint"] = json!(FINGERPRINT.to_uppercase());
+        folded["Value"] = json!(vector::KEY.replace("Iv", "I\nv"));
+        let text = format!("\u{feff}{}", json!([folded, key()]));
+        let ring = KeyRing::parse(text.as_bytes()).unwrap();
+        let at = Timestamp::from_second(1_772_300_000).unwrap();
+        let found = ring.between("us-east-1", at, at);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].der, found[1].der);
     }
 
     #[test]

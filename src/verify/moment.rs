@@ -1,11 +1,11 @@
-//! Times as digests, keys of digests and people write them. Whole seconds, UTC.
+//! Times as digests, keys of digests and people write them. UTC; parts of a second count, but are never written.
 //!
 //! The AWS CLI reads times with a free-form parser and drops their offset; here the offset counts, unless its behaviour is
 //! asked for.
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 
 /// Seconds in the hour that a digest covers.
 pub const HOUR: i64 = 3600;
@@ -24,8 +24,8 @@ pub enum Offsets {
 #[error("`{0}` is not a time; write it as `2026-03-01T09:00:00Z`")]
 pub struct BadTime(pub String);
 
-/// Reads `2026-03-01T09:00:00Z`, `2026-03-01 09:00`, `2026-03-01`, `20260301T090000Z` and their kin; without an offset it
-/// is UTC, parts of a second are dropped.
+/// Reads `2026-03-01T09:00:00Z`, `2026-03-01 09:00`, `2026-03-01`, `20260301T090000Z` and their kin, and times with the name
+/// of a month, as `date` and mail write them. Without an offset it is UTC. Whatever could be read in two ways is refused.
 ///
 /// # Errors
 /// [`BadTime`].
@@ -50,7 +50,7 @@ pub fn folders(time: Timestamp) -> String {
 
 /// Moves a time by seconds; at the ends of time it stays.
 pub fn plus(time: Timestamp, seconds: i64) -> Timestamp {
-    Timestamp::from_second(time.as_second().saturating_add(seconds)).unwrap_or(time)
+    time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
 }
 
 /// The time in a file name, as `record::trail_key` gives it.
@@ -62,37 +62,100 @@ fn read(text: &str, offsets: Offsets) -> Option<Timestamp> {
     if !text.is_ascii() {
         return None;
     }
+    let (date, clock, offset) = if text.starts_with(|first: char| first.is_ascii_digit()) {
+        read_numbers(text).or_else(|| read_words(text))?
+    } else {
+        read_words(text)?
+    };
+    let time = utc(date.to_datetime(clock))?;
+    Some(match offsets {
+        Offsets::Convert => plus(time, -offset),
+        Offsets::Drop => time,
+    })
+}
+
+/// Date, clock, and offset in seconds of a time whose month is a number.
+fn read_numbers(text: &str) -> Option<(Date, Time, i64)> {
     let (date, rest) = read_date(text)?;
     let rest = rest.strip_prefix(['T', 't']).unwrap_or(rest).trim_start();
     let (clock, offset) = split_offset(rest)?;
-    let (hour, minute, second) = read_clock(clock)?;
-    let time = date.at(hour, minute, second, 0);
-    let seconds = match offsets {
-        Offsets::Convert => offset,
-        Offsets::Drop => 0,
-    };
-    utc(time).map(|time| plus(time, -seconds))
+    Some((date, read_clock(clock)?, offset))
 }
 
-/// `2026-03-01`, `2026/03/01` or `20260301`, and what follows.
+/// `2026-03-01`, `2026/03/01`, `2026-3-1` or `20260301`, and what follows.
 fn read_date(text: &str) -> Option<(Date, &str)> {
     let year = text.get(..4)?;
-    let separator = text.get(4..5)?;
-    let (month, day, rest) = if matches!(separator, "-" | "/") {
-        if text.get(7..8)? != separator {
-            return None;
-        }
-        (text.get(5..7)?, text.get(8..10)?, text.get(10..)?)
+    let separator = text.get(4..5)?.chars().next()?;
+    let (month, day, rest) = if matches!(separator, '-' | '/') {
+        let (month, rest) = text.get(5..)?.split_once(separator)?;
+        let (day, rest) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+        (month, day, rest)
     } else {
         (text.get(4..6)?, text.get(6..8)?, text.get(8..)?)
     };
+    if month.len() > 2 || day.len() > 2 {
+        return None;
+    }
     let date = Date::new(number(year)?, number(month)?, number(day)?).ok()?;
     Some((date, rest))
 }
 
+/// A time whose month is a word: `Sun, 01 Mar 2026 09:00:31 GMT`, `Sun Mar  1 09:00:31 UTC 2026`, `1 March 2026`.
+fn read_words(text: &str) -> Option<(Date, Time, i64)> {
+    let (mut year, mut month, mut day, mut clock, mut offset) = (None, None, None, None, None);
+    for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
+        let taken = if word.contains(':') && !word.starts_with(['+', '-']) {
+            let (text, seconds) = split_offset(word)?;
+            if text.len() != word.len() && offset.replace(seconds).is_some() {
+                return None;
+            }
+            clock.replace(read_clock(text)?).is_some()
+        } else if let Some(found) = place_of(word, &MONTHS) {
+            month.replace(found).is_some()
+        } else if place_of(word, &DAYS).is_some() {
+            false
+        } else if matches!(word, "Z" | "UTC" | "GMT") || word.starts_with(['+', '-']) {
+            offset.replace(split_offset(word)?.1).is_some()
+        } else if word.len() == 4 {
+            year.replace(number(word)?).is_some()
+        } else {
+            word.len() > 2 || day.replace(number(word)?).is_some()
+        };
+        if taken {
+            return None;
+        }
+    }
+    let date = Date::new(year?, month?, day?).ok()?;
+    Some((date, clock.unwrap_or(Time::midnight()), offset.unwrap_or(0)))
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
+/// Which of the names a word is, from 1 on: written out, or its first three letters.
+fn place_of(word: &str, names: &[&str]) -> Option<i8> {
+    let word = word.to_ascii_lowercase();
+    let at = names.iter().position(|name| *name == word || name.get(..3) == Some(word.as_str()))?;
+    i8::try_from(at + 1).ok()
+}
+
 /// The clock, and the offset in seconds.
 fn split_offset(text: &str) -> Option<(&str, i64)> {
-    if let Some(clock) = text.strip_suffix(['Z', 'z']).or_else(|| text.strip_suffix("UTC")) {
+    let named = text.strip_suffix(['Z', 'z']).or_else(|| text.strip_suffix("UTC"));
+    if let Some(clock) = named.or_else(|| text.strip_suffix("GMT")) {
         return Some((clock.trim_end(), 0));
     }
     let Some(at) = text.rfind(['+', '-']) else { return Some((text, 0)) };
@@ -108,25 +171,24 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     (hours < 24 && minutes < 60).then_some((clock.trim_end(), if offset.starts_with('-') { -seconds } else { seconds }))
 }
 
-/// `09:00:31.5`, `09:00`, `090031`, `0900` or nothing.
-fn read_clock(text: &str) -> Option<(i8, i8, i8)> {
-    if text.is_empty() {
-        return Some((0, 0, 0));
-    }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = whole.replace(':', "");
-    let shaped = whole.len() == digits.len() || whole.split(':').all(|part| part.len() == 2);
-    if !shaped || fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let (hour, minute, second) = match digits.len() {
-        4 => (digits.get(..2)?, digits.get(2..)?, "0"),
-        6 => (digits.get(..2)?, digits.get(2..4)?, digits.get(4..)?),
+/// `09:00:31.5`, `9:00`, `09:00`, `090031`, `0900`, `09` or nothing.
+fn read_clock(text: &str) -> Option<Time> {
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    let parts: Vec<&str> = match whole.len() {
+        0 if text.is_empty() => Vec::new(),
+        _ if whole.contains(':') => whole.split(':').collect(),
+        2 | 4 | 6 => whole.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap_or_default()).collect(),
         _ => return None,
     };
-    let (hour, minute, second) = (number(hour)?, number(minute)?, number(second)?);
-    ((0..24).contains(&hour) && (0..60).contains(&minute) && (0..60).contains(&second))
-        .then_some((hour, minute, second))
+    if parts.len() > 3 || parts.iter().any(|part| part.len() > 2) || (text.len() > whole.len() && parts.len() < 3) {
+        return None;
+    }
+    let part = |n: usize| parts.get(n).map_or(Some(0), |part| number(part));
+    // Microseconds, as the AWS CLI counts.
+    let fraction = fraction.get(..6).unwrap_or(fraction);
+    let micros: i32 = number(fraction)?;
+    let digits = u32::try_from(fraction.len()).ok()?;
+    Time::new(part(0)?, part(1)?, part(2)?, micros * 10_i32.pow(9 - digits)).ok()
 }
 
 /// A number of nothing but digits (`parse` alone would take a sign).
@@ -151,6 +213,14 @@ mod tests {
             ("2026-03-01T09:00:00+05:00", "2026-03-01T04:00:00Z"),
             ("2026-03-01T09:00:00-0530", "2026-03-01T14:30:00Z"),
             ("2026-03-01T09:00:00 UTC", "2026-03-01T09:00:00Z"),
+            ("2026-03-01T09", "2026-03-01T09:00:00Z"),
+            ("2026-3-1 9:05", "2026-03-01T09:05:00Z"),
+            ("2026-03-01T09:00:31,5Z", "2026-03-01T09:00:31Z"),
+            ("Sun, 01 Mar 2026 09:00:31 GMT", "2026-03-01T09:00:31Z"),
+            ("Sun Mar  1 09:00:31 UTC 2026", "2026-03-01T09:00:31Z"),
+            ("Mar 1, 2026", "2026-03-01T00:00:00Z"),
+            ("1 march 2026 09:00:31+05:00", "2026-03-01T04:00:31Z"),
+            ("Sun, 1 Mar 2026 09:00:31 -0530", "2026-03-01T14:30:31Z"),
         ] {
             assert_eq!(display(parse(text, Offsets::Convert).unwrap()), expected, "{text}");
         }
@@ -167,9 +237,28 @@ mod tests {
             "yesterday",
             "2026-03-01T09:00:00+25:00",
             "2026-03-01T9",
+            "2026-03-01T09:00:60Z",
+            "2026-03-01T24:00:00Z",
+            "2026-02-29",
+            "2026-060",
+            "03/01/2026",
+            "2026-03-01T09:00.5",
+            "2026-03-01T09:00:00.",
+            "1 Mar 2026 2 Apr",
+            "Mar 2026",
+            "1 Mar 2026 09:00Z +05:00",
         ] {
             assert_eq!(parse(text, Offsets::Convert), Err(BadTime(text.to_owned())), "{text}");
         }
+    }
+
+    #[test]
+    fn parts_of_a_second_count_and_are_not_written() {
+        let at = |text| parse(text, Offsets::Convert).unwrap();
+        assert!(at("2026-03-01T09:00:31.5Z") > at("2026-03-01T09:00:31.499999Z"));
+        assert_eq!(at("2026-03-01T09:00:31.0000009Z"), at("2026-03-01T09:00:31Z"));
+        let moved = plus(at("2026-03-01T09:00:31.5Z"), -HOUR);
+        assert_eq!((display(moved).as_str(), moved), ("2026-03-01T08:00:31Z", at("2026-03-01T08:00:31.5Z")));
     }
 
     proptest! {

@@ -14,6 +14,10 @@ use std::time::Duration;
 const DIGEST_BYTES: u64 = 64 << 20;
 /// Inflated bytes of a log file: CloudTrail delivers at most 50 MB compressed, and gzip shrinks JSON 30 times at best.
 const LOG_BYTES: u64 = 8 << 30;
+/// Inflated bytes from which on a digest is read together with few others only: small objects can hold very large ones.
+const LARGE: usize = 2 << 20;
+/// Stored bytes that are inflated at a time; gzip shrinks a thousand times at best.
+const STEP: usize = 2048;
 /// Tries for a body that breaks off; opening has the SDK's own.
 const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -26,7 +30,7 @@ pub async fn digest(store: &Store, name: &Name) -> Fetched {
             Err(NotOpened::Missing) => return Fetched::Missing,
             Err(NotOpened::Failed(failure)) => return Fetched::Failed(failure),
         };
-        match content(&mut opened).await {
+        match content(&mut opened, store).await {
             Ok(content) => {
                 let mut metadata = opened.metadata;
                 let mut taken = |name: &str| metadata.remove(name);
@@ -61,17 +65,22 @@ pub async fn log(store: &Store, name: &Name, bytes: &AtomicU64) -> LogRead {
     LogRead::Missing
 }
 
-async fn content(opened: &mut Opened) -> Result<Content, Failure> {
+async fn content(opened: &mut Opened, store: &Store) -> Result<Content, Failure> {
     let (mut unpack, mut text, mut context) = (Unpack::new(DIGEST_BYTES), Vec::new(), Context::new(&SHA256));
-    let mut fault = None;
+    let (mut fault, mut large) = (None, None);
     while let Some(stored) = opened.next().await? {
-        if fault.is_none() {
-            fault = unpack
-                .push(&stored, &mut |window| {
-                    context.update(window);
-                    text.extend_from_slice(window);
-                })
-                .err();
+        for step in stored.chunks(STEP) {
+            if large.is_none() && text.len() > LARGE {
+                large = store.large.acquire().await.ok();
+            }
+            if fault.is_none() {
+                fault = unpack
+                    .push(step, &mut |window| {
+                        context.update(window);
+                        text.extend_from_slice(window);
+                    })
+                    .err();
+            }
         }
     }
     Ok(match (fault, unpack.finish()) {

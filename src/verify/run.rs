@@ -25,6 +25,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 const DAY: i64 = 24 * HOUR;
+/// 2013-01-01, the year in which CloudTrail began: no log file is older.
+const LAUNCH: i64 = 1_356_998_400;
 /// Keys of one folder that are held: log files of one account and region in a day, digests of many years.
 const LISTED: usize = 2_000_000;
 
@@ -86,7 +88,12 @@ impl Verifier {
         let (period, answer) = keys;
         evidence.keys.insert(period, answer);
         let found = chains(scope, &listing);
-        if found.is_empty()
+        let is_wanted = |chain: &Chain| match &wanted {
+            Some(wanted) => (&wanted.trail, &wanted.home_region) == (&chain.trail, &chain.home_region),
+            None => true,
+        };
+        // The account may have a trail of its own here beside the organization's.
+        if !found.iter().any(is_wanted)
             && !self.compat
             && let Some(inside) = self.in_organization(scope).await
         {
@@ -292,8 +299,10 @@ impl Verifier {
 
     /// Keys of the log files that lie in the folders of the window's days.
     async fn list_logs(self: &Arc<Self>, scope: &Scope) -> Result<Vec<String>, Failure> {
-        let (from, last) = (self.window.from, folders(self.window.to));
-        let days = (0..).map(|n| moment::plus(from, n * DAY)).take_while(|day| !self.compat && folders(*day) <= last);
+        let Window { from, to, now } = self.window;
+        let first = from.max(Timestamp::from_second(LAUNCH).unwrap_or(from));
+        let last = folders(to.min(moment::plus(now, DAY)));
+        let days = (0..).map(|n| moment::plus(first, n * DAY)).take_while(|day| !self.compat && folders(*day) <= last);
         let prefixes: Vec<String> = days.map(|day| scope.day(Category::Log, day)).collect();
         let (verifier, bucket) = (Arc::clone(self), scope.bucket.clone());
         let list = move |prefix: String| {

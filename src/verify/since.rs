@@ -48,9 +48,16 @@ impl Last {
         state::save(&file(data), VERSION, self)
     }
 
-    /// The earliest end among all chains: from there on everything is asked about again.
-    pub fn earliest(&self) -> Option<Timestamp> {
-        self.chains.values().filter_map(|seen| Timestamp::from_second(seen.end).ok()).min()
+    /// The earliest end among the chains in `bucket` and of `trail` (its home region and name), if given: from there on
+    /// everything is asked about again. `None` when none of them was seen before.
+    pub fn earliest(&self, bucket: Option<&str>, trail: Option<(&str, &str)>) -> Option<Timestamp> {
+        let tail = trail.map(|(home, name)| format!(" {home} {name}"));
+        let asked = |name: &str| {
+            bucket.is_none_or(|bucket| name.split(' ').next() == Some(bucket))
+                && tail.as_ref().is_none_or(|tail| name.ends_with(tail.as_str()))
+        };
+        let seen = self.chains.iter().filter(|(name, _)| asked(name));
+        seen.filter_map(|(_, seen)| Timestamp::from_second(seen.end).ok()).min()
     }
 
     /// Compares what was seen with what is there now.
@@ -101,4 +108,35 @@ fn name(chain: &Chain) -> String {
     let organization = scope.organization.as_deref().unwrap_or_default();
     [&scope.bucket, &scope.prefix, organization, &scope.account, &scope.region, &chain.home_region, &chain.trail]
         .join(" ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::verify::testing::hour;
+
+    #[test]
+    fn only_chains_that_are_asked_about_tell_where_to_go_on() {
+        let mut last = Last::default();
+        let base = crate::verify::scope::tests::chain();
+        for (bucket, trail, end) in [("a", "main", 3), ("a", "other", 2), ("b", "main", 1)] {
+            let mut chain = Chain { trail: trail.to_owned(), ..base.clone() };
+            chain.scope.bucket = bucket.to_owned();
+            chain.scope.prefix = "with space".to_owned();
+            let seen =
+                Seen { bucket: String::new(), key: String::new(), hash: String::new(), end: hour(end).as_second() };
+            last.chains.insert(name(&chain), seen);
+        }
+        for (bucket, trail, expected) in [
+            (Some("a"), Some(("us-east-1", "main")), Some(3)),
+            (Some("a"), None, Some(2)),
+            (None, Some(("us-east-1", "main")), Some(1)),
+            (None, Some(("eu-west-1", "main")), None),
+            (Some("a"), Some(("us-east-1", "ain")), None),
+            (Some("c"), Some(("us-east-1", "main")), None),
+        ] {
+            assert_eq!(last.earliest(bucket, trail), expected.map(hour), "{bucket:?} {trail:?}");
+        }
+    }
 }

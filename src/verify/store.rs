@@ -6,15 +6,16 @@
 
 use super::evidence::Failure;
 use super::scope::Name;
+use crate::aws::Fault;
 use crate::aws::client::{Buckets, Place};
 use crate::aws::listing::{Page, Range};
-use crate::aws::{Fault, FaultKind};
 use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
 
 /// The longest wait for a piece of an object.
 const STALL: Duration = Duration::from_secs(60);
@@ -22,6 +23,8 @@ const STALL: Duration = Duration::from_secs(60);
 const PIECE: usize = 256 * 1024;
 /// Beside a file of a copied bucket.
 const METADATA: &str = ".metadata.json";
+/// Large digests in memory at a time.
+const LARGE_AT_A_TIME: usize = 2;
 /// Bytes of such a file.
 const METADATA_BYTES: u64 = 1 << 20;
 
@@ -61,6 +64,16 @@ impl std::str::FromStr for PathMap {
     }
 }
 
+impl PathMap {
+    /// The folder that is read, when it is none.
+    pub fn lacks_folder(&self) -> Option<&Path> {
+        match &self.to {
+            Target::Folder(folder) if !folder.is_dir() => Some(folder),
+            Target::Folder(_) | Target::Bucket { .. } => None,
+        }
+    }
+}
+
 /// `s3://bucket/prefix`, the prefix with a slash at its end unless empty.
 fn bucket_and_prefix(text: &str) -> Option<(String, String)> {
     let (bucket, prefix) = text.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))?;
@@ -73,6 +86,8 @@ fn bucket_and_prefix(text: &str) -> Option<(String, String)> {
 pub struct Store {
     buckets: Option<Buckets>,
     maps: Vec<PathMap>,
+    /// Held while a large digest is in memory.
+    pub(super) large: Semaphore,
 }
 
 /// An object whose head has arrived.
@@ -100,7 +115,7 @@ impl Store {
     /// Without `buckets` only what is mapped to folders can be read.
     pub fn new(buckets: Option<Buckets>, mut maps: Vec<PathMap>) -> Store {
         maps.sort_by_key(|map| std::cmp::Reverse(map.prefix.len()));
-        Store { buckets, maps }
+        Store { buckets, maps, large: Semaphore::new(LARGE_AT_A_TIME) }
     }
 
     /// Opens an object.
@@ -108,6 +123,10 @@ impl Store {
     /// # Errors
     /// [`NotOpened`].
     pub async fn open(&self, name: &Name) -> Result<Opened, NotOpened> {
+        // A digest may say anything; nothing lies under no name.
+        if name.bucket.is_empty() || name.key.is_empty() {
+            return Err(NotOpened::Missing);
+        }
         match self.place(&name.bucket, &name.key) {
             Placed::Bucket { bucket, key, .. } => self.open_in_s3(name, &bucket, &key).await,
             Placed::File { root, rest } => open_file(name, &root, &rest).await,
@@ -150,9 +169,8 @@ impl Store {
                 let metadata = metadata.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
                 Ok(Opened { metadata, body: Body::Stream(output.body), name: name.clone() })
             }
-            Err(fault) if fault.kind == FaultKind::Missing && fault.answer().0 != "NoSuchBucket" => {
-                Err(NotOpened::Missing)
-            }
+            // Only this answer says that the bucket is there and the object is not.
+            Err(fault) if fault.answer().0 == "NoSuchKey" => Err(NotOpened::Missing),
             Err(fault) => Err(NotOpened::Failed(failure(&fault))),
         }
     }
@@ -275,12 +293,13 @@ fn saved_metadata(text: &[u8]) -> Result<HashMap<String, String>, String> {
     Ok(members.into_iter().filter_map(text).collect())
 }
 
-/// All keys with `prefix` below `root`, or its folders; `cut` bytes of the prefix stand for `root`.
+/// All keys with `prefix` below `root`, or its folders; `cut` bytes of the prefix stand for `root`. A link to a folder is
+/// followed once, so that links in a circle have an end.
 fn list_files(root: &Path, prefix: &str, cut: usize, after: Option<&str>, folders: bool) -> Result<Page, Failure> {
     let (mapped, rest) = prefix.split_at_checked(cut).unwrap_or((prefix, ""));
     let start = rest.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut open = vec![start.to_owned()];
-    let (mut keys, mut found) = (BTreeSet::new(), BTreeSet::new());
+    let (mut keys, mut found, mut followed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     while let Some(folder) = open.pop() {
         let path = if folder.is_empty() { Some(root.to_owned()) } else { below(root, &folder) };
         let Some(entries) = path.map(std::fs::read_dir) else { continue };
@@ -292,7 +311,13 @@ fn list_files(root: &Path, prefix: &str, cut: usize, after: Option<&str>, folder
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().into_string() else { continue };
             let inner = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let kind = entry.file_type();
+            let is_link = kind.as_ref().is_ok_and(std::fs::FileType::is_symlink);
+            let leads_to = is_link.then(|| entry.path().canonicalize().ok().filter(|path| path.is_dir())).flatten();
+            let is_folder = kind.is_ok_and(|kind| kind.is_dir()) || leads_to.is_some();
+            if leads_to.is_some_and(|path| !followed.insert(path)) {
+                continue;
+            }
             let key = format!("{mapped}{inner}");
             if is_folder && folders && format!("{key}/").starts_with(prefix) && key.len() >= prefix.len() {
                 found.insert(format!("{key}/"));
@@ -335,7 +360,7 @@ mod tests {
         assert_eq!(opened.metadata["signature"], "ff");
         assert_eq!(opened.next().await.unwrap().unwrap(), "x");
         assert_eq!(opened.next().await, Ok(None));
-        for key in ["in/AWSLogs/1/z.gz", "in/AWSLogs/../secret", "in//etc/passwd", "in/"] {
+        for key in ["in/AWSLogs/1/z.gz", "in/AWSLogs/../secret", "in//etc/passwd", "in/", ""] {
             assert!(matches!(store.open(&Name::new("b", key)).await, Err(NotOpened::Missing)), "{key}");
         }
         assert!(matches!(store.open(&Name::new("b", "out")).await, Err(NotOpened::Failed(_))));
@@ -347,11 +372,32 @@ mod tests {
         assert_eq!(listed.folders, ["in/AWSLogs/1/", "in/AWSLogs/2/"]);
     }
 
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn links_among_the_files_are_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, away) = (folder.path().join("root"), folder.path().join("away"));
+        std::fs::create_dir_all(root.join("AWSLogs/1")).unwrap();
+        std::fs::create_dir_all(&away).unwrap();
+        std::fs::write(away.join("x.gz"), "x").unwrap();
+        for (to, link) in [(&away, root.join("AWSLogs/1/a")), (&root, away.join("back")), (&away, away.join("self"))] {
+            std::os::unix::fs::symlink(to, link).unwrap();
+        }
+        let store = Store::new(None, vec![format!("s3://b={}", root.display()).parse().unwrap()]);
+        let listed = store.list(range("AWSLogs/", None, false), None).await.unwrap();
+        assert!(listed.keys.contains(&"AWSLogs/1/a/x.gz".to_owned()), "{listed:?}");
+        let mut opened = store.open(&Name::new("b", "AWSLogs/1/a/x.gz")).await.unwrap();
+        assert_eq!(opened.next().await.unwrap().unwrap(), "x");
+    }
+
     #[test]
     fn maps_of_names() {
         let map: PathMap = "s3://a/p=s3://b".parse().unwrap();
         assert_eq!(map.to, Target::Bucket { bucket: "b".to_owned(), prefix: String::new() });
         assert_eq!((map.bucket.as_str(), map.prefix.as_str()), ("a", "p/"));
+        let lacks = |text: &str| text.parse::<PathMap>().unwrap().lacks_folder().is_some();
+        assert!(lacks("s3://a=/no/such/folder") && lacks("s3://a=Cargo.toml"));
+        assert!(!lacks("s3://a=src/") && !lacks("s3://a=s3://b"));
         for text in ["", "s3://a", "a=b", "s3://=b", "s3://a=", "s3://a=ftp://b"] {
             assert!(text.parse::<PathMap>().is_err(), "{text}");
         }

@@ -76,8 +76,10 @@ pub fn judge(
     if digest.start().is_none() || digest.end().is_none() {
         found(Kind::DigestMalformed, "its times cannot be read".to_owned());
     }
-    if digest.logs == Logs::Absent {
-        found(Kind::DigestMalformed, "it has no `logFiles`".to_owned());
+    match digest.logs {
+        Logs::Absent => found(Kind::DigestMalformed, "it has no `logFiles`".to_owned()),
+        Logs::Other => found(Kind::DigestMalformed, "its `logFiles` is no list".to_owned()),
+        Logs::None | Logs::List(_) => {}
     }
     if digest.bucket.text() != Some(&name.bucket) || digest.key.text() != Some(&name.key) {
         let place = format!("s3://{}/{}", digest.bucket.text().unwrap_or("?"), digest.key.text().unwrap_or("?"));
@@ -191,12 +193,12 @@ fn known_key<'e>(
     signing: Option<(Timestamp, Timestamp)>,
     backfill: bool,
 ) -> Result<Result<Option<&'e Key>, &'e Failure>, Need> {
-    if let Some(key) = evidence.key(fingerprint) {
+    if let Some(key) = evidence.key(fingerprint, signing) {
         return Ok(Ok(Some(key)));
     }
     let Some((from, to)) = signing.filter(|_| backfill) else { return Ok(Ok(None)) };
     match evidence.keys(moment::plus(from, -HOUR), moment::plus(to, HOUR))? {
-        KeyAnswer::Keys(_) => Ok(Ok(evidence.key(fingerprint))),
+        KeyAnswer::Keys(_) => Ok(Ok(evidence.key(fingerprint, signing))),
         KeyAnswer::Failed(failure) => Ok(Err(failure)),
     }
 }

@@ -199,7 +199,8 @@ impl<'c> Walk<'c> {
             self.current = next.map(|(key, _)| key);
             return;
         };
-        self.current = Some(previous.to_owned());
+        // An empty name ends the walk.
+        self.current = Some(previous.to_owned()).filter(|previous| !previous.is_empty());
         bucket.clone_into(&mut self.bucket);
         match relisted {
             Some(Ok(digests)) => self.digests = digests,
@@ -337,6 +338,7 @@ fn complaint(kind: JsonKind) -> &'static str {
         JsonKind::Null => "'NoneType' object does not support item assignment",
         JsonKind::Bool => "'bool' object does not support item assignment",
         JsonKind::Number => "'int' object does not support item assignment",
+        JsonKind::Fraction => "'float' object does not support item assignment",
         JsonKind::Text => "'str' object does not support item assignment",
         JsonKind::List => "list indices must be integers or slices, not str",
     }

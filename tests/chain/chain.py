@@ -59,10 +59,21 @@ class World:
     """One account's digests and log files in one region, by one trail."""
 
     def __init__(
-        self, bucket, key, account="111122223333", region="us-east-1", home="us-east-1", trail="main", prefix="", org="", begin=BEGIN
+        self,
+        bucket,
+        key,
+        account="111122223333",
+        region="us-east-1",
+        home="us-east-1",
+        trail="main",
+        prefix="",
+        org="",
+        begin=BEGIN,
+        partition="aws",
     ):
         self.bucket, self.key, self.account, self.region = bucket, key, account, region
         self.home, self.trail, self.prefix, self.org, self.begin = home, trail, prefix, org, begin
+        self.partition = partition
         self.objects = {bucket: {}}
         self.digests = []  # names, oldest first
         self.backfills = []
@@ -72,7 +83,7 @@ class World:
 
     @property
     def arn(self):
-        return f"arn:aws:cloudtrail:{self.home}:{self.account}:trail/{self.trail}"
+        return f"arn:{self.partition}:cloudtrail:{self.home}:{self.account}:trail/{self.trail}"
 
     def hour(self, n):
         return self.begin + n * HOUR
@@ -189,7 +200,11 @@ class World:
         """Changes a digest and signs it anew, as only the holder of the key could."""
         value = json.loads(self.text(name))
         value = change(value) or value
-        text = json.dumps(value, separators=(",", ":"))
+        self.resign_text(name, json.dumps(value, separators=(",", ":")), signer)
+
+    def resign_text(self, name, text, signer=None):
+        """Puts another text in a digest's place and signs it."""
+        value = json.loads(text)
         self.at(name).body = gzip.compress(text.encode(), mtime=0)
         self.at(name).metadata["signature"] = self.signature(value, text, signer or self.key)
 

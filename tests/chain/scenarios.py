@@ -4,9 +4,13 @@
 AWS CLI says is not written down here: it is asked.
 """
 
+import copy
+import datetime
 import gzip
+import io
+import json
 
-from chain import BEGIN, HOUR, Key, Object, World, stamp
+from chain import BEGIN, HOUR, UTC, Key, Object, World, stamp
 from cryptography.hazmat.primitives import hashes
 
 SCENARIOS = []
@@ -136,6 +140,164 @@ def restart(w, s):
     w.hours(4, first=4)
 
 
+@scenario("across the new year", begin=datetime.datetime(2024, 12, 31, 20, 17, 3, tzinfo=UTC))
+def new_year(w, s):
+    w.key = Key(start=w.begin - 24 * HOUR, end=w.begin + 24 * HOUR)
+    w.keys.append(w.key)
+    w.hours(8)
+    s.start, s.end = w.begin, w.hour(8)
+
+
+@scenario("across a leap day", begin=datetime.datetime(2024, 2, 28, 22, 59, 59, tzinfo=UTC))
+def leap_day(w, s):
+    w.key = Key(start=w.begin - 24 * HOUR, end=w.begin + 72 * HOUR)
+    w.keys.append(w.key)
+    w.hours(27)
+    s.start, s.end = w.begin, w.hour(27)
+
+
+@scenario("a trail in GovCloud", region="us-gov-west-1", home="us-gov-west-1", partition="aws-us-gov")
+def gov_cloud(w, s):
+    w.hours(8)
+
+
+@scenario("a trail in China", region="cn-north-1", home="cn-north-1", partition="aws-cn")
+def china(w, s):
+    w.hours(8)
+
+
+@scenario("a trail name of 128 characters", trail="n" * 128)
+def long_name(w, s):
+    w.hours(8)
+
+
+@scenario("a trail named like a backfill digest", trail="x_backfill")
+def backfill_name(w, s):
+    w.hours(8)
+
+
+@scenario("a trail with a dot in its name, beside one with another character there", trail="a.b")
+def dotted(w, s):
+    w.hours(8)
+    beside(w, "aXb", 12)
+
+
+@scenario("trails whose names begin alike")
+def alike(w, s):
+    w.hours(8)
+    for name in ["mai", "main2", "main-x", "main.y", "main_"]:
+        beside(w, name, 8)
+
+
+def beside(w, name, hours):
+    """Another trail with the same log files."""
+    other = World(w.bucket, w.key, trail=name)
+    other.logs = list(w.logs)
+    w.objects[w.bucket].update(other.hours(hours, logs=0).objects[w.bucket])
+
+
+@scenario("a prefix of any characters", prefix="prüf ung/日本+x/a%2Bb(c)[d]*.$^")
+def odd_prefix(w, s):
+    w.hours(8)
+    s.extra = ["--s3-prefix", w.prefix]
+
+
+@scenario("a prefix like a folder of digests", prefix="AWSLogs/111122223333/CloudTrail-Digest/us-east-1")
+def misleading_prefix(w, s):
+    w.hours(8)
+    s.extra = ["--s3-prefix", w.prefix]
+
+
+@scenario("a prefix that changed in the middle")
+def prefix_change(w, s):
+    w.prefix = "old"
+    w.hours(4)
+    w.prefix = ""
+    w.hours(4, first=4)
+
+
+@scenario("a bucket that changed, and changed back")
+def bucket_back(w, s):
+    w.hours(3, bucket=w.bucket + "-old")
+    w.hours(3, first=3)
+    w.hours(1, first=6, bucket=w.bucket + "-old")
+    w.hours(1, first=7)
+
+
+@scenario("an empty account")
+def empty_account(w, s):
+    w.hours(8)
+    s.extra = ["--account-id", ""]
+
+
+@scenario("an organization's trail in a bucket with a trail of the account's own", org="o-exampleorg1")
+def own_trail_too(w, s):
+    w.hours(8)
+    s.agrees = False  # without DescribeTrails the AWS CLI looks into the account's own folder only
+    other = World(w.bucket, w.key, trail="local").hours(8)
+    w.objects[w.bucket].update(other.objects[w.bucket])
+
+
+@scenario("digests of three hours")
+def long_digests(w, s):
+    for n in range(0, 9, 3):
+        w.digest(n, end=w.hour(n + 3), logs=3)
+
+
+@scenario("keys that change in the middle")
+def rotation(w, s):
+    new = Key(start=BEGIN + 3 * HOUR, end=BEGIN + 600 * HOUR)
+    w.keys.append(new)
+    w.hours(4)
+    w.hours(4, first=4, signed_by=new)
+
+
+@scenario("a key that is listed with two periods")
+def two_periods(w, s):
+    first = Key(start=BEGIN - 24 * HOUR, end=BEGIN + 4 * HOUR)
+    second = copy.copy(first)
+    second.start, second.end = BEGIN + 4 * HOUR, BEGIN + 90 * HOUR
+    w.keys += [first, second]
+    w.hours(8, signed_by=first)
+
+
+@scenario("a key that ends in the second in which its last digest ends")
+def last_second(w, s):
+    old = Key(start=BEGIN - 24 * HOUR, end=BEGIN + 8 * HOUR)
+    w.keys.append(old)
+    w.hours(7)
+    w.digest(7, signed_by=old)
+
+
+@scenario("a digest on many lines, with another end of lines, a member twice, and escapes")
+def other_json(w, s):
+    w.hours(8)
+    text = json.dumps(json.loads(w.text(w.digests[-1])), indent=2).replace("\n", "\r\n") + "\r\n"
+    text = text.replace("{", '{"digestS3Bucket": "elsewhere",', 1).replace("AWSLogs", "\\u0041WSLogs")
+    w.resign_text(w.digests[-1], text)
+
+
+@scenario("log files of other accounts, regions and buckets, with names of any characters")
+def foreign_logs(w, s):
+    w.hours(7)
+    time = w.hour(7) + HOUR / 4
+    other = World(w.bucket, w.key, account="999988887777", region="eu-west-1")
+    entries = [other.log(time), w.log(time, bucket=w.bucket + "-two"), w.log(time, text="")]
+    entries += [w.log(time, name=name) for name in ["a+b c%2Bd ü.json.gz", "x&y=z;.json.gz", "q'\"<>.json.gz"]]
+    w.objects[w.bucket].update(other.objects[w.bucket])
+    w.digest(7, logs=0, change=lambda d: d.update(logFiles=entries))
+
+
+@scenario("gzip data with a name in its head")
+def gzip_head(w, s):
+    w.hours(8)
+    for name in [w.logs[2], w.digests[4]]:
+        body, text = io.BytesIO(), w.text(name).encode()
+        with gzip.GzipFile("a name", "wb", 9, body, mtime=5) as file:
+            file.write(text)
+        w.at(name).body = body.getvalue()
+
+
 # --- log files -------------------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +367,18 @@ def log_bytes(w, s):
 def upper_hash(w, s):
     w.hours(7)
     w.digest(7, change=lambda d: d["logFiles"][0].update(hashValue=d["logFiles"][0]["hashValue"].upper()))
+
+
+@scenario("entries state a number and nothing as their hash", ["log_altered"], 1)
+def odd_hash(w, s):
+    w.hours(7)
+    w.digest(7, logs=2, change=lambda d: [d["logFiles"][n].update(hashValue=value) for n, value in enumerate([7, None])] and None)
+
+
+@scenario("a log file is listed with two hashes", ["log_altered"], 1)
+def two_hashes(w, s):
+    w.hours(7)
+    w.digest(7, change=lambda d: d["logFiles"].append({**d["logFiles"][0], "hashValue": "0" * 64}))
 
 
 @scenario("an entry has no hash", ["log_malformed"], 1)
@@ -290,6 +464,30 @@ def digest_list(w, s):
     w.rewrite(w.digests[4], lambda text: f"[{text}]")
 
 
+@scenario("a digest is a JSON number", ["digest_malformed"], 1)
+def digest_number(w, s):
+    w.hours(8)
+    w.rewrite(w.digests[2], lambda text: "1.5")
+    w.rewrite(w.digests[5], lambda text: "7")
+
+
+@scenario("a digest is not UTF-8, in a member that nobody needs", ["digest_malformed"], 1)
+def digest_bytes(w, s):
+    w.hours(8)
+    text = gzip.decompress(w.at(w.digests[4]).body)
+    w.at(w.digests[4]).body = gzip.compress(text.replace(b"{", b'{"more":"\xc3\x28",', 1), mtime=0)
+
+
+@scenario("a few bytes inflate to a digest of 200 MB", ["digest_malformed"], 1)
+def digest_bomb(w, s):
+    w.hours(8)
+    body = io.BytesIO()
+    with gzip.GzipFile(None, "wb", 9, body, mtime=0) as file:
+        for _ in range(200):
+            file.write(b" " * (1 << 20))
+    w.at(w.digests[4]).body = body.getvalue()
+
+
 @scenario("a digest lacks a member", ["chain_hash_mismatch", "chain_signature_mismatch", "digest_malformed"], 1)
 def digest_member_missing(w, s):
     w.hours(8)
@@ -338,6 +536,12 @@ def odd_signature(w, s):
     w.hours(8)
     item = w.at(w.digests[4])
     item.metadata["signature"] = item.metadata["signature"][:-1]
+
+
+@scenario("a signature is empty", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
+def empty_signature(w, s):
+    w.hours(8)
+    w.at(w.digests[4]).metadata["signature"] = ""
 
 
 @scenario("a signature is no hex", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
@@ -515,6 +719,55 @@ def overlap(w, s):
     w.hours(3, first=5)
 
 
+@scenario("two digests name the same one before them", ["chain_orphan"], 1)
+def fork(w, s):
+    w.hours(4)
+    before = w.previous
+    w.digest(4, end=w.hour(4) + HOUR / 2)
+    w.previous = before
+    w.hours(4, first=4)
+
+
+@scenario("the trail was removed and made anew within an hour", ["gap"], 3)
+def made_anew(w, s):
+    w.hours(3)
+    w.digest(3, end=w.hour(3) + HOUR / 3)
+    w.restart()
+    for n in range(5):
+        start = w.hour(3 + n) + HOUR / 2
+        w.digest(0, start=start, end=start + HOUR)
+
+
+@scenario("the trail was made anew before its last digest ended", ["chain_restarted"])
+def made_anew_early(w, s):
+    w.hours(3)
+    w.digest(3, end=w.hour(3) + HOUR / 3)
+    w.restart()
+    for n in range(5):
+        start = w.hour(3 + n) + HOUR / 6
+        w.digest(0, start=start, end=start + HOUR)
+
+
+@scenario("the trail was renamed, its old name is asked about", ["tail_uncovered"], 3)
+def renamed(w, s):
+    w.hours(4)
+    other = World(w.bucket, w.key, trail="main2")
+    other.logs = list(w.logs)
+    w.objects[w.bucket].update(other.hours(4, first=4).objects[w.bucket])
+
+
+@scenario("every second digest was removed", ["digest_missing"], 1)
+def every_second(w, s):
+    w.hours(8)
+    w.remove(*w.digests[0:7:2])
+
+
+@scenario("all digests but the newest were removed", ["digest_missing"], 1)
+def only_newest(w, s):
+    w.hours(8)
+    w.remove(*w.digests[:7])
+
+
 @scenario("the digests of the old bucket were removed in part", ["digest_missing"], 1)
 def old_bucket_removed(w, s):
     w.hours(4, bucket=w.bucket + "-old")
@@ -630,3 +883,51 @@ def within_an_hour(w, s):
 def late_end(w, s):
     w.hours(8)
     s.end = w.hour(12)
+
+
+@scenario("the window starts where a digest ends")
+def start_on_end(w, s):
+    w.hours(8)
+    s.start = w.hour(3)
+
+
+@scenario("the window starts a second after the end of a digest, and ends a second before one")
+def second_inside(w, s):
+    w.hours(8)
+    s.start, s.end = w.hour(3) + HOUR / 3600, w.hour(5) - HOUR / 3600
+
+
+@scenario("the window is the second around the end of a digest")
+def second_around(w, s):
+    w.hours(8)
+    s.start, s.end = w.hour(4) - HOUR / 3600, w.hour(4) + HOUR / 3600
+
+
+@scenario("the window is a moment")
+def moment(w, s):
+    w.hours(8)
+    s.start = s.end = w.hour(4)
+
+
+@scenario("the window starts within the second in which a digest starts")
+def fraction(w, s):
+    w.hours(8)
+    s.start = "2025-03-01T03:00:31.5Z"
+
+
+@scenario("the window in words")
+def words(w, s):
+    w.hours(8)
+    s.start, s.end = "Sat, 01 Mar 2025 00:00:31 GMT", "Sat Mar  1 08:00:31 UTC 2025"
+
+
+@scenario("the window ends in the far future", ["tail_uncovered"], 3)
+def far_future(w, s):
+    w.hours(8)
+    s.end = "9999-12-30T00:00:00Z"
+
+
+@scenario("the window starts long before there was any CloudTrail", ["head_uncovered"], 3)
+def far_past(w, s):
+    w.hours(8)
+    s.start = "0002-01-01T00:00:00Z"

@@ -143,6 +143,12 @@ async fn what_fails_is_tried_again_and_never_called_tampering() {
             5,
             vec!["unreadable"],
         ),
+        (
+            "a method that is not allowed",
+            json!([{"op": "GetObject", "contains": "_CloudTrail_us-east-1_20250301T0320Z", "status": 405, "code": "MethodNotAllowed"}]),
+            5,
+            vec!["unreadable"],
+        ),
         ("no listing", json!([{"op": "ListObjects", "status": 403, "code": "AccessDenied"}]), 5, vec!["unreadable"]),
     ] {
         fast.set_faults(&rules).await;
@@ -176,6 +182,9 @@ fn a_copy_in_a_folder_without_any_network() {
     let (code, report) = chains.validate(&arguments);
     assert_eq!((code, kinds(&report)), (1, vec!["digest_unsigned".to_owned()]));
     rename(chains.folder.path().join("kept"), newest);
+    let maps = |folder: &str| format!("s3://other={folder}");
+    let (code, said) = chains.validate(&[&arguments[..], &["--path-map", &maps("/no/such/folder")]].concat());
+    assert!(code == 2 && said.to_string().contains("is no folder"), "{code} {said}");
     let log = &chains.files("_CloudTrail_")[5];
     std::fs::write(log, b"\x1f\x8b").unwrap();
     let (code, report) = chains.validate(&arguments);
@@ -220,6 +229,18 @@ fn the_next_run_goes_on_where_the_last_one_ended() {
     assert_eq!((code, &report["digests"]["found"]), (0, &json!(8)));
     let (code, report) = chains.validate(&next);
     assert_eq!((code, &report["requested"]), (0, &json!([END, END])));
+    // What was not seen before does not go on where something else ended.
+    let other = ["--trail-arn", "arn:aws:cloudtrail:us-east-1:111122223333:trail/other", "--since-last"];
+    assert_eq!(chains.validate(&other).0, 2, "without a start");
+    let (_, report) = chains.validate(&[&other[..], &["--start-time", START]].concat());
+    assert_eq!(report["requested"], json!([START, END]));
+    // State that is damaged says nothing about the log files.
+    let state = chains.folder.path().join("data/validate.json");
+    let sound = std::fs::read(&state).unwrap();
+    std::fs::write(&state, b"x").unwrap();
+    let (code, said) = chains.validate(&next);
+    assert!(code == 5 && said.to_string().contains("is damaged"), "{code} {said}");
+    std::fs::write(&state, sound).unwrap();
     // Another chain of the same names, soundly signed by another key of the ring.
     let other = Chains::put(&server, None, &["--logs", "1"]);
     std::fs::remove_dir_all(chains.tree()).unwrap();

@@ -32,6 +32,16 @@ pub fn validate(
     out: &mut dyn Write,
     notes: &mut dyn Write,
 ) -> Result<(), Failure> {
+    verified(global, args, out, notes).map_err(|failure| match failure {
+        // The general code of a failure is 1, which here says that something was altered.
+        Failure::Work(error) => {
+            Failure::Said(if args.compat { plan::GAVE_UP } else { Verdict::Operational.code() }, format!("{error:#}\n"))
+        }
+        failure => failure,
+    })
+}
+
+fn verified(global: &Global, args: &ValidateArgs, out: &mut dyn Write, notes: &mut dyn Write) -> Result<(), Failure> {
     let data = global.path_data.clone().unwrap_or_else(|| PathBuf::from("data"));
     let runtime = load::runtime()?;
     let ended = runtime.block_on(async {

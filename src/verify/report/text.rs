@@ -141,12 +141,25 @@ pub fn line(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     };
     write!(out, "{label}{severity}\t{kind}")?;
     if let Some(object) = &finding.object {
-        write!(out, "\t{object}")?;
+        write!(out, "\t{}", plain(&object.to_string()))?;
     }
     if let Some((from, to)) = finding.period {
         write!(out, "\t{} to {}", display(from), display(to))?;
     }
-    writeln!(out, "\t{}", finding.reason)
+    writeln!(out, "\t{}", plain(&finding.reason))
+}
+
+/// Names are anybody's: control characters in them must not write lines or colours of their own.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            plain.extend(character.escape_default());
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
 }
 
 fn coverage(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {
@@ -192,4 +205,20 @@ fn only_ours(outcome: &Outcome) -> Vec<&Finding> {
         _ => false,
     };
     outcome.findings.iter().filter(|finding| !said(finding)).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::verify::scope::Name;
+
+    #[test]
+    fn a_name_writes_no_lines_of_its_own() {
+        let name = Name::new("b", "x\nINVALID\tlog_altered\u{1b}[31mü\u{9b}");
+        let mut out = Vec::new();
+        line(&mut out, &Finding::of(Kind::LogUnlisted, &name, "of `\r`")).unwrap();
+        let expected = "INCOMPLETE\tlog_unlisted\ts3://b/x\\nINVALID\\tlog_altered\\u{1b}[31mü\\u{9b}\tof `\\r`\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
 }

@@ -15,7 +15,7 @@ use crate::verify::moment::{self, Offsets};
 use crate::verify::run::{Progress, Verifier};
 use crate::verify::scope::{Chain, Scope};
 use crate::verify::since::Last;
-use crate::verify::store::{Store, failure};
+use crate::verify::store::{PathMap, Store, failure};
 use crate::verify::trust::{Origin, Trust};
 use crate::verify::walk;
 use jiff::Timestamp;
@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// Exit code of the AWS CLI when it gives up.
-const GAVE_UP: u8 = 255;
+pub const GAVE_UP: u8 = 255;
 /// Longest time of one call, retries included.
 const CALL: Duration = Duration::from_secs(120);
 /// When nothing tells a region.
@@ -59,8 +59,14 @@ struct TrailArn {
 pub async fn make(args: &ValidateArgs, data: &Path) -> Result<Plan, Failure> {
     let kept =
         if args.since_last { Some((Last::load(data).map_err(anyhow::Error::from)?, data.to_owned())) } else { None };
-    let window = window(args, kept.as_ref().map(|(last, _)| last))?;
-    let arn = args.trail_arn.as_deref().map(|arn| trail_arn(args, arn)).transpose()?;
+    let arn = args.trail_arn.as_deref().map(|arn| trail_arn(args, arn)).transpose();
+    let trail = arn.as_ref().ok().and_then(Option::as_ref).map(|arn| (arn.region.as_str(), arn.name.as_str()));
+    // The AWS CLI looks at the times first.
+    let window = window(args, kept.as_ref().map(|(last, _)| last), trail)?;
+    let arn = arn?;
+    if let Some(folder) = args.path_maps.iter().find_map(PathMap::lacks_folder) {
+        return Err(Failure::Usage(format!("`{}` of `--path-map` is no folder", folder.display())));
+    }
     let session = session(args, arn.as_ref()).await?;
     let endpoint = match &args.endpoint_url {
         Some(url) => Some(url.clone()),
@@ -106,7 +112,7 @@ pub async fn make(args: &ValidateArgs, data: &Path) -> Result<Plan, Failure> {
 ///
 /// # Errors
 /// Times that cannot be read, or that are in the wrong order.
-fn window(args: &ValidateArgs, last: Option<&Last>) -> Result<Window, Failure> {
+fn window(args: &ValidateArgs, last: Option<&Last>, trail: Option<(&str, &str)>) -> Result<Window, Failure> {
     let offsets = if args.compat { Offsets::Drop } else { Offsets::Convert };
     let now = Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default();
     let read = |text: &String| {
@@ -114,8 +120,8 @@ fn window(args: &ValidateArgs, last: Option<&Last>) -> Result<Window, Failure> {
             .map_err(|error| refused(args, format!("Unable to parse date value: {text}"), error.to_string()))
     };
     let asked = args.start_time.as_ref().map(read).transpose()?;
-    let Some(from) = last.and_then(Last::earliest).or(asked) else {
-        return Err(Failure::usage("the first run with `--since-last` needs `--start-time`"));
+    let Some(from) = last.and_then(|last| last.earliest(args.s3_bucket.as_deref(), trail)).or(asked) else {
+        return Err(Failure::usage("the first run with `--since-last` over this bucket or trail needs `--start-time`"));
     };
     let to = args.end_time.as_ref().map(read).transpose()?.unwrap_or(now);
     if from > to {
@@ -217,7 +223,10 @@ async fn scopes(
     trail: &Trail,
     arn: Option<&TrailArn>,
 ) -> Result<(Vec<Scope>, Vec<Finding>), Failure> {
-    let given = |list: &[String]| (!list.is_empty() && list.iter().all(|item| item != ALL)).then(|| list.to_vec());
+    let given = |list: &[String]| {
+        let named: Vec<String> = list.iter().filter(|item| !item.is_empty()).cloned().collect();
+        (!named.is_empty() && named.iter().all(|item| item != ALL)).then_some(named)
+    };
     let wants_all = |list: &[String]| list.iter().any(|item| item == ALL);
     if args.compat && trail.organization && args.account_id.is_empty() {
         let text = "Missing required parameter for organization trail: '--account-id'";
@@ -242,8 +251,9 @@ async fn scopes(
         };
         accounts.flat_map(|account| regions.iter().map(move |region| scope(account, region))).collect()
     };
-    // An organization's folder is needed at once where it is known that there is one; else only where nothing is found.
-    if !trail.organization && (args.compat || !plain().is_empty()) {
+    // An organization's folder is needed at once where it is known that there is one, or where every trail is asked about;
+    // else only where the trail is not found.
+    if !trail.organization && (args.compat || (arn.is_some() && !plain().is_empty())) {
         return Ok((plain(), Vec::new()));
     }
     let found = match verifier.discover(&trail.bucket, &prefix, &filter).await {
