@@ -1,6 +1,7 @@
 //! The threads: each takes steps from one queue, works on its own mapper and bulk, and flushes when it has nothing to do.
 
 use super::bulker::Bulker;
+use super::fault::Faults;
 use super::reading::{Bench, Chunk, ObjectFault, Reading, RecordLimits};
 use crate::ack::{Budget, Charge, Part};
 use crate::ecs::{Mapper, Origin, Settings, Timestamp};
@@ -43,6 +44,7 @@ pub struct Mill {
     chunks: Budget,
     limits: RecordLimits,
     rules: Arc<Rules>,
+    faults: Faults,
 }
 
 /// The running threads; they end by themselves.
@@ -91,7 +93,10 @@ impl Mill {
             threads.push(std::thread::Builder::new().name(format!("mill-{n}")).spawn(move || worker.run())?);
         }
         let chunks = Budget::new(settings.budget / 2);
-        Ok((Mill { steps, chunks, limits: settings.limits, rules: Arc::default() }, Threads(threads)))
+        Ok((
+            Mill { steps, chunks, limits: settings.limits, rules: Arc::default(), faults: Faults::default() },
+            Threads(threads),
+        ))
     }
 
     /// The same mill for objects whose records are subject to `rules`: those of one input.
@@ -99,9 +104,25 @@ impl Mill {
         Mill { rules, ..self.clone() }
     }
 
+    /// The same mill for an input that wants this done about what cannot be shipped.
+    pub fn facing(&self, faults: Faults) -> Mill {
+        Mill { faults, ..self.clone() }
+    }
+
+    /// The same mill with other limits for objects.
+    #[cfg(test)]
+    pub(crate) fn inflating(&self, inflate: crate::record::inflate::InflateLimits) -> Mill {
+        Mill { limits: RecordLimits { inflate, ..self.limits }, ..self.clone() }
+    }
+
+    /// What is done about what cannot be shipped.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Begins an object.
     pub fn begin(&self, part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool) -> Reading {
-        Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules))
+        Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules)).facing(self.faults.clone())
     }
 
     /// Waits until `bytes` of stored data may be held; to be called before they are read.
