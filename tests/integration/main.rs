@@ -17,6 +17,7 @@ mod faults;
 mod kibana;
 mod monitoring;
 mod notifications;
+mod policies;
 mod rules;
 mod security;
 mod setup;
