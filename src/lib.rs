@@ -20,3 +20,4 @@ pub mod state;
 pub mod status;
 pub mod telemetry;
 pub mod verify;
+pub mod visible;

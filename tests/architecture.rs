@@ -16,15 +16,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("geoip", &["ecs"]),
     ("config", &[]),
     ("state", &[]),
-    ("telemetry", &[]),
-    ("status", &["ack"]),
-    ("aws", &["config", "check"]),
-    ("output", &["ack", "config", "check", "state", "status"]),
+    ("visible", &[]),
+    ("telemetry", &["visible"]),
+    ("status", &["ack", "visible"]),
+    ("aws", &["config", "check", "visible"]),
+    ("output", &["ack", "config", "check", "state", "status", "visible"]),
     ("pipeline", &["ack", "record", "ecs", "filter", "output"]),
-    ("inputs", &["ack", "record", "aws", "state", "status", "config", "check", "pipeline", "output", "ecs", "filter"]),
+    (
+        "inputs",
+        &[
+            "ack", "record", "aws", "state", "status", "config", "check", "pipeline", "output", "ecs", "filter",
+            "visible",
+        ],
+    ),
     ("setup", &["config", "check", "ecs", "output"]),
     ("kibana", &["config", "ecs", "output", "setup"]),
-    ("verify", &["record", "aws", "state"]),
+    ("verify", &["record", "aws", "state", "visible"]),
     (
         "app",
         &[
@@ -67,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "kibana",
             "app",
             "verify",
+            "visible",
         ],
     ),
 ];

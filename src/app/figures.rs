@@ -4,6 +4,7 @@ use crate::ack::Counters;
 use crate::filter::Rule;
 use crate::inputs::Progress;
 use crate::output::parking::Parking;
+use crate::pipeline::{Cause, Policy};
 use crate::status::{InputStatus, LogGroupStatus, Summary};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,8 +67,17 @@ fn input(id: &str, counters: &Counters, progress: &Progress) -> InputStatus {
         messages_deleted: progress.deleted.load(Relaxed),
         messages_released: progress.released.load(Relaxed),
         messages_unknown: progress.unknown.load(Relaxed),
+        faults: faults(&progress.faults.read()),
         log_groups: log_groups(progress),
     }
+}
+
+fn faults(counts: &[(Cause, Policy, u64)]) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+    let mut faults: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+    for (cause, policy, n) in counts {
+        faults.entry(cause.name()).or_default().insert(policy.name(), *n);
+    }
+    faults
 }
 
 fn log_groups(progress: &Progress) -> Option<LogGroupStatus> {

@@ -2,6 +2,7 @@
 //!
 //! A new code of AWS that needs its own treatment is one entry in [`CODES`].
 
+use crate::visible;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -301,7 +302,7 @@ fn cloudtrail_code(kind: FaultKind) -> &'static str {
 
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "`{}` of `{}` failed with `{}`", self.api(), self.subject, self.code)?;
+        write!(formatter, "`{}` of `{}` failed with `{}`", self.api(), visible::line(&self.subject), self.code)?;
         if !self.message.is_empty() {
             write!(formatter, ": {}", self.message.trim_end_matches('.'))?;
         }
@@ -545,6 +546,12 @@ mod tests {
         ] {
             assert!(fault.advice().starts_with(expected), "{}", fault.advice());
         }
+    }
+
+    #[test]
+    fn a_key_stays_on_its_line() {
+        let fault = Fault::of_body("s3://b/k\n\u{1b}[2J", &std::io::Error::other("x"));
+        assert!(fault.to_string().contains("`s3://b/k\\n\\u{1b}[2J`"), "{fault}");
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod commands;
 mod live;
 mod load;
 mod render;
-mod visible;
 
+use crate::visible;
 use args::{Cli, Command};
 use clap::Parser;
 use std::io::{self, Write};
@@ -61,7 +61,8 @@ pub fn main() -> ExitCode {
                 Failure::Result(code) => (code, String::new()),
                 Failure::Said(code, text) => (code, text),
             };
-            let _ = write!(io::stderr(), "{text}");
+            // Errors quote keys, paths and answers, which come from outside.
+            let _ = write!(io::stderr(), "{}", visible::lines(&text));
             ExitCode::from(code)
         }
     }

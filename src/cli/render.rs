@@ -2,6 +2,7 @@
 
 use crate::check::{Check, Verdict};
 use crate::status::{Summary, grouped};
+use crate::visible;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use serde::Serialize;
@@ -35,7 +36,7 @@ pub fn checks(out: &mut dyn Write, checks: &[Check]) -> io::Result<bool> {
             Verdict::Warning => "warning",
             Verdict::Failed => "FAILED",
         };
-        writeln!(out, "{verdict:>8}  {}: {}", check.step, check.detail)?;
+        writeln!(out, "{verdict:>8}  {}: {}", visible::line(&check.step), visible::line(&check.detail))?;
     }
     Ok(all_well(checks))
 }
@@ -75,6 +76,13 @@ pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     )?;
     for (code, n) in &summary.parked_by_code {
         writeln!(out, "parked as {code}: {}", grouped(*n))?;
+    }
+    for input in &summary.inputs {
+        for (cause, by) in &input.faults {
+            for (policy, n) in by {
+                writeln!(out, "{}: {cause}, {policy}: {}", input.id, grouped(*n))?;
+            }
+        }
     }
     for (rule, n) in &summary.filtered_by_rule {
         writeln!(out, "filtered by {rule}: {}", grouped(*n))?;

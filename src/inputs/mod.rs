@@ -7,16 +7,17 @@ pub mod cloudwatch;
 pub mod complaints;
 pub mod file;
 pub mod kinds;
+pub mod on_fault;
 pub mod reader;
 pub mod s3_sqs;
 pub mod selection;
 
-use crate::ack::{Counters, Part};
+use crate::ack::{Counters, Delivery, Part};
 pub use crate::check::{Check, Verdict};
 use crate::ecs::Origin;
 use crate::output::Source;
 use crate::output::parking::Parking;
-use crate::pipeline::Mill;
+use crate::pipeline::{FaultCounts, Mill};
 use crate::state::documents::Documents;
 use crate::status::Part as HealthPart;
 use std::path::PathBuf;
@@ -62,6 +63,13 @@ pub trait Again: Send + Sync {
 
     /// Reads the object `source` from its start to its end; `part` answers for its records.
     fn read<'a>(&'a self, part: Part, source: &'a Source) -> Pin<Box<dyn Future<Output = reader::Read> + Send + 'a>>;
+
+    /// Reads a message again whose text is `body`; `delivery` answers for the records of all objects that it names.
+    fn message<'a>(&'a self, delivery: Delivery, body: &'a str) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        let _ = body;
+        delivery.fail("inputs of this kind read no messages");
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// What an input works with.
@@ -108,6 +116,8 @@ pub struct Progress {
     pub granted: AtomicU64,
     pub waited: AtomicU64,
     pub throttled: AtomicU64,
+    /// What could not be shipped, by cause, and what was done about it.
+    pub faults: Arc<FaultCounts>,
     /// Where what keeps the input from its work is reported.
     pub health: HealthPart,
 }

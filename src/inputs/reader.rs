@@ -1,4 +1,5 @@
-//! Reads one object through the mill: opens it, feeds its chunks, retries what may pass, parks what will not.
+//! Reads one object through the mill: opens it, feeds its chunks, retries what may pass; what will not is given back,
+//! parked or ignored, as `on_fault` says of its cause.
 //!
 //! Shared by every input that reads objects. A second try skips the records that the first one issued already, so that
 //! an interrupted download repeats nothing.
@@ -8,7 +9,7 @@ use crate::ack::{Outcome, Part};
 use crate::ecs::Origin;
 use crate::output::Source;
 use crate::output::parking::Parked;
-use crate::pipeline::{ObjectFault, Reading};
+use crate::pipeline::{Cause, ObjectFault, Policy, Reading};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -36,7 +37,7 @@ pub enum ReadFault {
     Transient(String),
     /// Will not pass by itself: missing, denied, archived. `code` is one of a bounded set, such as `s3-access-denied`.
     #[error("{text}")]
-    Final { code: &'static str, text: String },
+    Final { cause: Cause, code: &'static str, text: String },
 }
 
 /// What is read, for provenance and messages.
@@ -51,14 +52,18 @@ pub struct Subject {
 /// How reading an object ended.
 #[derive(Debug)]
 pub enum Read {
-    /// To its true end; the records are under way.
-    Done { records: u64 },
+    /// To its true end; the records are under way, but for those that `on_fault` leaves out.
+    Done { records: u64, ignored: u64 },
     /// The object as a whole lies in the dead letter.
     Parked { reason: String },
+    /// The object is settled with its fault, as `on_fault` wants it.
+    Ignored { reason: String },
     /// Given back to the source. `transient`: it may go well later by itself.
-    Failed { transient: bool, reason: String },
+    Failed { transient: bool, cause: Option<Cause>, reason: String },
 }
 
+/// Code of an object whose bytes are no whole gzip.
+const CORRUPT: &str = "corrupt-object";
 /// Tries at opening and downloading, with pauses between them.
 const TRIES: u32 = 5;
 /// Reads of an object whose bytes are damaged, before it is parked: the damage may be in transit.
@@ -89,26 +94,47 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
         // The reading is dropped: its part is given back.
         () = context.abort.cancelled() => (None, End::Fault(ObjectFault::Stopped)),
     };
-    match ended {
+    let (reading, met) = match ended {
         (Some(reading), End::Whole) => {
-            let records = reading.seen();
+            let (records, ignored) = (reading.seen(), reading.ignored());
             reading.into_part().complete();
             context.progress.objects.fetch_add(1, Relaxed);
-            Read::Done { records }
+            return Read::Done { records, ignored };
         }
-        (Some(reading), End::Fault(ObjectFault::Damaged { code, text })) => park(context, reading, code, text).await,
-        (Some(reading), End::Fault(ObjectFault::Limit(text))) => park(context, reading, "object-limit", text).await,
-        (reading, end) => {
-            let (transient, reason) = match end {
-                End::Read(ReadFault::Final { text, .. }) => (false, text),
-                End::Read(ReadFault::Transient(text)) => (true, text),
-                End::Fault(fault) => (!matches!(fault, ObjectFault::Bug), fault.to_string()),
-                End::Whole => (false, ObjectFault::Bug.to_string()),
-            };
+        (reading, end) => (reading, end.met()),
+    };
+    match (reading, met) {
+        (Some(reading), Ok(met)) => dispose(context, reading, met).await,
+        (reading, met) => {
+            let (transient, reason) = met.map_or_else(|left| left, |met| (false, met.reason));
             if let Some(reading) = reading {
                 reading.into_part().fail(reason.clone());
             }
-            Read::Failed { transient, reason }
+            Read::Failed { transient, cause: None, reason }
+        }
+    }
+}
+
+/// What keeps an object from being read, and will not pass by itself.
+struct Met {
+    cause: Cause,
+    code: &'static str,
+    reason: String,
+}
+
+/// Does about the object as `on_fault` says.
+async fn dispose(context: &Context, reading: Reading, met: Met) -> Read {
+    let Met { cause, code, reason } = met;
+    match context.mill.faults().meet(cause) {
+        Policy::Retry => {
+            reading.into_part().fail(reason.clone());
+            Read::Failed { transient: false, cause: Some(cause), reason }
+        }
+        Policy::Park => park(context, reading, code, reason).await,
+        Policy::Ignore => {
+            reading.into_part().complete();
+            context.progress.objects.fetch_add(1, Relaxed);
+            Read::Ignored { reason }
         }
     }
 }
@@ -118,6 +144,23 @@ enum End {
     Whole,
     Read(ReadFault),
     Fault(ObjectFault),
+}
+
+impl End {
+    /// What is met here for good; else whether it may pass by itself, and what it is.
+    fn met(self) -> Result<Met, (bool, String)> {
+        let met = |cause, code, reason| Ok(Met { cause, code, reason });
+        match self {
+            End::Read(ReadFault::Final { cause, code, text }) => met(cause, code, text),
+            End::Fault(ObjectFault::Damaged { code: CORRUPT, text }) => met(Cause::CorruptObject, CORRUPT, text),
+            End::Fault(ObjectFault::Damaged { code, text }) => met(Cause::BrokenJson, code, text),
+            End::Fault(ObjectFault::HeldBack(text)) => met(Cause::BrokenJson, "broken-record", text),
+            End::Fault(ObjectFault::Limit(text)) => met(Cause::TooLarge, "object-limit", text),
+            End::Read(ReadFault::Transient(text)) => Err((true, text)),
+            End::Fault(fault @ (ObjectFault::Parking(_) | ObjectFault::NoRoom | ObjectFault::Stopped)) => Err((true, fault.to_string())),
+            End::Fault(ObjectFault::Bug) | End::Whole => Err((false, ObjectFault::Bug.to_string())),
+        }
+    }
 }
 
 /// Reads it while `bytes` are charged for it.
@@ -209,12 +252,12 @@ async fn park(context: &Context, reading: Reading, code: &'static str, reason: S
     });
     let (part, written) = match parked.await {
         Ok(parked) => parked,
-        Err(_) => return Read::Failed { transient: false, reason: ObjectFault::Bug.to_string() },
+        Err(_) => return Read::Failed { transient: false, cause: None, reason: ObjectFault::Bug.to_string() },
     };
     if let Err(error) = written {
         let reason = ObjectFault::Parking(error.to_string()).to_string();
         part.fail(reason.clone());
-        return Read::Failed { transient: true, reason };
+        return Read::Failed { transient: true, cause: None, reason };
     }
     part.issue(1).settle(Outcome::Parked, 1);
     part.complete();

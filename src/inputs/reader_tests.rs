@@ -3,6 +3,8 @@
 use super::testing::{BULK, Receiver, letters, record};
 use super::*;
 use crate::ack::{Delivery, Tally, Verdict};
+use crate::pipeline::{Faults, Policies};
+use crate::record::inflate::InflateLimits;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::collections::VecDeque;
@@ -117,7 +119,7 @@ async fn a_download_that_breaks_off_repeats_nothing() {
             Try::Body(body),
         ];
         let outcome = reading(script).await;
-        assert!(matches!(outcome.read, Read::Done { records: 602 }), "{:?}", outcome.read);
+        assert!(matches!(outcome.read, Read::Done { records: 602, ignored: 0 }), "{:?}", outcome.read);
         assert_eq!(outcome.events, ids);
         assert!(outcome.verdict.settled);
         assert_eq!(outcome.verdict.tally, Tally { indexed: 600, parked: 2, ..Tally::default() });
@@ -133,7 +135,7 @@ async fn faults_that_pass_are_waited_for() {
     let mut script: Vec<Try> = (0..4).map(|_| Try::Refused(passing("503"))).collect();
     script.push(Try::Body(body));
     let outcome = reading(script).await;
-    assert!(matches!(outcome.read, Read::Done { records: 602 }), "{:?}", outcome.read);
+    assert!(matches!(outcome.read, Read::Done { records: 602, ignored: 0 }), "{:?}", outcome.read);
     assert_eq!((outcome.opened, outcome.events), (5, ids));
     assert!(outcome.verdict.settled);
     // 0.5 + 1 + 2 + 4 s
@@ -143,7 +145,7 @@ async fn faults_that_pass_are_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn five_faults_give_the_object_back() {
     let outcome = reading((0..5).map(|n| Try::Refused(passing(&format!("503 number {n}")))).collect()).await;
-    let Read::Failed { transient: true, reason } = &outcome.read else { panic!("{:?}", outcome.read) };
+    let Read::Failed { transient: true, reason, .. } = &outcome.read else { panic!("{:?}", outcome.read) };
     assert_eq!(reason, "503 number 4");
     assert!(!outcome.verdict.settled);
     assert_eq!(outcome.verdict.reasons, ["503 number 4"]);
@@ -151,9 +153,10 @@ async fn five_faults_give_the_object_back() {
 
 #[tokio::test(start_paused = true)]
 async fn a_final_fault_is_not_tried_again() {
-    let denied = ReadFault::Final { code: "s3-access-denied", text: "access is denied".to_owned() };
+    let denied =
+        ReadFault::Final { cause: Cause::AccessDenied, code: "s3-access-denied", text: "access is denied".to_owned() };
     let outcome = reading(vec![Try::Refused(denied)]).await;
-    let Read::Failed { transient: false, reason } = &outcome.read else { panic!("{:?}", outcome.read) };
+    let Read::Failed { transient: false, reason, .. } = &outcome.read else { panic!("{:?}", outcome.read) };
     assert_eq!(reason, "access is denied");
     assert!(!outcome.verdict.settled);
     assert_eq!(outcome.verdict.reasons, ["access is denied"]);
@@ -183,7 +186,7 @@ async fn damage_in_transit_costs_nothing() {
     let (text, ids) = mixed();
     let body = gzip(&text);
     let outcome = reading(vec![Try::Body(body[..400_000].to_vec()), Try::Body(body)]).await;
-    assert!(matches!(outcome.read, Read::Done { records: 602 }), "{:?}", outcome.read);
+    assert!(matches!(outcome.read, Read::Done { records: 602, ignored: 0 }), "{:?}", outcome.read);
     assert_eq!(outcome.events, ids);
     assert_eq!(outcome.verdict.tally, Tally { indexed: 600, parked: 2, ..Tally::default() });
 }
@@ -214,7 +217,7 @@ async fn what_cannot_be_parked_is_given_back() {
         std::os::unix::fs::symlink("/dev/full", letters.join("parked-v1-000001.ndjson")).unwrap();
         let receiver = Receiver::in_folder(folder);
         let outcome = reading_into(receiver, script).await;
-        let Read::Failed { transient: true, reason } = &outcome.read else { panic!("{:?}", outcome.read) };
+        let Read::Failed { transient: true, reason, .. } = &outcome.read else { panic!("{:?}", outcome.read) };
         assert!(reason.contains("cannot write to the dead letter"), "{reason}");
         assert!(!outcome.verdict.settled);
         assert_eq!((outcome.verdict.tally.parked, outcome.verdict.tally.indexed), (0, indexed));
@@ -304,10 +307,99 @@ async fn two_long_records_that_each_hold_half_of_the_budget_do_not_wait_for_each
         )
     };
     let (one, other) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
-    assert!(matches!((&one, &other), (Read::Done { records: 2 }, Read::Done { records: 2 })), "{one:?}, {other:?}");
+    assert!(matches!((&one, &other), (Read::Done { records: 2, .. }, Read::Done { records: 2, .. })), "{one:?}, {other:?}");
     assert!(long.opened.load(Relaxed) > 2, "there was room for both, so this showed nothing");
     let (mut events, _folder) = receiver.events().await;
     events.sort();
     assert_eq!(events, ["long", "long", "short", "short"], "what was issued before is not repeated");
     assert!(settled.recv().await.unwrap().settled && settled.recv().await.unwrap().settled);
+}
+
+/// Each cause under each policy that it may have: how the reading ends, whether its source may forget it, and its letter.
+#[tokio::test(start_paused = true)]
+async fn each_cause_ends_as_its_policy_says() {
+    let refused = |cause, code| vec![Try::Refused(ReadFault::Final { cause, code, text: "why".to_owned() })];
+    let three = |body: &[u8]| (0..3).map(|_| Try::Body(body.to_vec())).collect::<Vec<_>>();
+    let torn = gzip(&mixed().0)[..1_000].to_vec();
+    let bomb = || {
+        let limited = InflateLimits { bytes: 1_000, ratio: 10_000 };
+        (vec![Try::Body(gzip(&[b' '; 5_000]))], limited)
+    };
+    let usual = InflateLimits { bytes: 1 << 30, ratio: 10_000 };
+    type Script<'a> = Box<dyn Fn() -> (Vec<Try>, InflateLimits) + 'a>;
+    let scripts: Vec<(Cause, &str, Script<'_>)> = vec![
+        (Cause::ObjectMissing, "s3-missing", Box::new(|| (refused(Cause::ObjectMissing, "s3-missing"), usual))),
+        (
+            Cause::AccessDenied,
+            "s3-access-denied",
+            Box::new(|| (refused(Cause::AccessDenied, "s3-access-denied"), usual)),
+        ),
+        (Cause::KmsDenied, "s3-kms-denied", Box::new(|| (refused(Cause::KmsDenied, "s3-kms-denied"), usual))),
+        (Cause::Archived, "s3-archived", Box::new(|| (refused(Cause::Archived, "s3-archived"), usual))),
+        (Cause::CorruptObject, "corrupt-object", Box::new(|| (three(&torn), usual))),
+        (Cause::BrokenJson, "broken-json", Box::new(|| (three(b"this is no trail"), usual))),
+        (Cause::BrokenJson, "truncated-object", Box::new(|| (three(b"{\"Records\":["), usual))),
+        (Cause::TooLarge, "object-limit", Box::new(bomb)),
+    ];
+    for (cause, code, script) in &scripts {
+        for policy in Policy::ALL {
+            let mut receiver = Receiver::start();
+            let (script, limits) = script();
+            let counts = Arc::clone(&receiver.context.progress.faults);
+            let faults = Faults::new(Policies::default().with(*cause, policy), Arc::clone(&counts));
+            receiver.context.mill = receiver.context.mill.facing(faults).inflating(limits);
+            let outcome = reading_into(receiver, script).await;
+            let ended = match &outcome.read {
+                Read::Failed { transient: false, cause: Some(met), .. } if met == cause => Policy::Retry,
+                Read::Parked { .. } => Policy::Park,
+                Read::Ignored { .. } => Policy::Ignore,
+                other => panic!("{code} {policy:?}: {other:?}"),
+            };
+            assert_eq!((ended, outcome.verdict.settled), (policy, policy != Policy::Retry), "{code} {policy:?}");
+            let codes: Vec<&str> = outcome.letters.iter().map(|letter| letter["code"].as_str().unwrap()).collect();
+            assert_eq!(codes, if policy == Policy::Park { vec![*code] } else { vec![] }, "{code} {policy:?}");
+            assert_eq!(outcome.verdict.tally.parked, u64::from(policy == Policy::Park), "{code} {policy:?}");
+            assert_eq!(counts.read(), [(*cause, policy, 1)], "{code}");
+        }
+    }
+}
+
+/// Records that are broken among whole ones: the whole ones are shipped under every policy.
+#[tokio::test(start_paused = true)]
+async fn broken_records_end_as_their_policy_says() {
+    for (policy, ends) in [(Policy::Retry, "Failed"), (Policy::Park, "Done"), (Policy::Ignore, "Done")] {
+        let (body, ids) = mixed();
+        let mut receiver = Receiver::start();
+        let counts = Arc::clone(&receiver.context.progress.faults);
+        let faults = Faults::new(Policies::default().with(Cause::BrokenJson, policy), Arc::clone(&counts));
+        receiver.context.mill = receiver.context.mill.facing(faults);
+        let outcome = reading_into(receiver, vec![Try::Body(body)]).await;
+        assert!(format!("{:?}", outcome.read).starts_with(ends), "{policy:?}: {:?}", outcome.read);
+        assert_eq!(outcome.events, ids, "{policy:?}");
+        assert_eq!(outcome.verdict.settled, policy != Policy::Retry);
+        let (parked, filtered, met) = match policy {
+            Policy::Retry => (0, 0, 1),
+            Policy::Park => (2, 0, 2),
+            Policy::Ignore => (0, 2, 2),
+        };
+        assert_eq!(outcome.verdict.tally, Tally { indexed: 600, parked, filtered, ..Tally::default() }, "{policy:?}");
+        assert_eq!(outcome.letters.len() as u64, parked, "{policy:?}");
+        assert_eq!(counts.read(), [(Cause::BrokenJson, policy, met)]);
+        if let Read::Failed { reason, .. } = &outcome.read {
+            assert!(reason.starts_with("the record at byte ") && reason.contains(" is broken: "), "{reason}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_is_too_large_is_left_out_when_told_so() {
+    let large = format!(r#"{{"eventID":"large","errorMessage":"{}"}}"#, "x".repeat(2 << 20));
+    let body = format!(r#"{{"Records":[{},{large},{}]}}"#, record("one"), record("two")).into_bytes();
+    let mut receiver = Receiver::start();
+    let faults = Faults::new(Policies::default().with(Cause::TooLarge, Policy::Ignore), Arc::default());
+    receiver.context.mill = receiver.context.mill.facing(faults);
+    let outcome = reading_into(receiver, vec![Try::Body(body)]).await;
+    assert!(matches!(outcome.read, Read::Done { records: 3, ignored: 1 }), "{:?}", outcome.read);
+    assert_eq!((outcome.events, outcome.letters.len()), (vec!["one".to_owned(), "two".to_owned()], 0));
+    assert_eq!(outcome.verdict.tally, Tally { indexed: 2, filtered: 1, ..Tally::default() });
 }

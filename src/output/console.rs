@@ -7,6 +7,7 @@ use super::body::Body;
 use super::segments::Segments;
 use super::{Bulk, BulkShape, Framing, Output};
 use crate::ack::Outcome;
+use crate::visible;
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -49,6 +50,8 @@ impl<W: Write + Send + 'static> Console<W> {
         // A pipe whose reader pauses blocks, so this is no work for an async thread.
         let written = tokio::task::spawn_blocking(move || {
             let text = if pretty { indented(&body) } else { body.plain().map_err(io::Error::other).map(Vec::from) }?;
+            // The same JSON, without what a terminal would obey.
+            let text = visible::json(&String::from_utf8_lossy(&text)).into_bytes();
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             writer.write_all(&text).and_then(|()| writer.flush()).map(|()| body.records())
         })
@@ -148,6 +151,27 @@ mod tests {
             console.deliver(bulk(&trail)).await;
             assert_eq!(String::from_utf8(screen.shown.lock().unwrap().clone()).unwrap(), shown);
             assert_eq!(trail.counters.read().indexed, 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_terminal_would_obey_is_escaped_and_says_the_same() {
+        for pretty in [false, true] {
+            let screen = Screen::default();
+            let console = Console::new(
+                &ConsoleConfig { pretty, ..ConsoleConfig::default() },
+                screen.clone(),
+                CancellationToken::new(),
+            );
+            let body = "{\"a\":\"\u{9b}2J\u{202e}ü\"}\n".as_bytes().to_vec();
+            let trail = Trail::open();
+            let items = vec![u32::try_from(body.len()).unwrap()];
+            let segments = vec![trail.segment("o", 1)];
+            console.deliver(Bulk { body, gzip: false, items, keys: vec![1], segments, charge: None }).await;
+            let shown = String::from_utf8(screen.shown.lock().unwrap().clone()).unwrap();
+            assert!(shown.contains("\\u009b2J\\u202eü"), "{shown}");
+            let said: serde_json::Value = serde_json::from_str(&shown).unwrap();
+            assert_eq!(said, serde_json::json!({"a": "\u{9b}2J\u{202e}ü"}));
         }
     }
 

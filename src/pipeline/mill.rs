@@ -1,6 +1,7 @@
 //! The threads: each takes steps from one queue, works on its own mapper and bulk, and flushes when it has nothing to do.
 
 use super::bulker::Bulker;
+use super::fault::Faults;
 use super::reading::{Bench, Chunk, ObjectFault, Reading, RecordLimits};
 use super::room::Room;
 use crate::ack::{Budget, Charge, Part};
@@ -44,6 +45,7 @@ pub struct Mill {
     chunks: Budget,
     limits: RecordLimits,
     rules: Arc<Rules>,
+    faults: Faults,
 }
 
 /// The running threads; they end by themselves.
@@ -92,7 +94,10 @@ impl Mill {
             threads.push(std::thread::Builder::new().name(format!("mill-{n}")).spawn(move || worker.run())?);
         }
         let chunks = Budget::new(settings.budget / 2);
-        Ok((Mill { steps, chunks, limits: settings.limits, rules: Arc::default() }, Threads(threads)))
+        Ok((
+            Mill { steps, chunks, limits: settings.limits, rules: Arc::default(), faults: Faults::default() },
+            Threads(threads),
+        ))
     }
 
     /// The same mill for objects whose records are subject to `rules`: those of one input.
@@ -100,10 +105,27 @@ impl Mill {
         Mill { rules, ..self.clone() }
     }
 
+    /// The same mill for an input that wants this done about what cannot be shipped.
+    pub fn facing(&self, faults: Faults) -> Mill {
+        Mill { faults, ..self.clone() }
+    }
+
+    /// The same mill with other limits for objects.
+    #[cfg(test)]
+    pub(crate) fn inflating(&self, inflate: crate::record::inflate::InflateLimits) -> Mill {
+        Mill { limits: RecordLimits { inflate, ..self.limits }, ..self.clone() }
+    }
+
+    /// What is done about what cannot be shipped.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Begins an object.
     pub fn begin(&self, part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool) -> Reading {
         let room = Room::new(self.chunks.clone());
         Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules), room)
+            .facing(self.faults.clone())
     }
 
     /// Bytes of the longest record: what a reading may take beside its chunks.

@@ -1,18 +1,19 @@
 //! One object on its way through the mill: its decoder, its splitter, and the part that answers for its records.
 
+use super::asides::Asides;
 use super::bulker::Bulker;
 use super::drops::Drops;
+use super::fault::{Cause, Faults};
 use super::room::Room;
-use crate::ack::{Outcome, Part};
+use crate::ack::Part;
 use crate::ecs::{Broken, Mapped, Mapper, Origin, Position, Timestamp};
 use crate::filter::{Fate, Filter, Rules};
 use crate::output::Source;
-use crate::output::parking::{BROKEN_RECORDS, Parked, Parking};
+use crate::output::parking::Parking;
 use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
 use crate::record::log_event::{self, LogEvent, Payload, Subscribed};
 use crate::record::split::{Piece, SplitFault, Splitter};
 use bytes::Bytes;
-use std::cmp::Ordering;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -33,6 +34,9 @@ pub enum ObjectFault {
     /// A limit was passed; reading again changes nothing.
     #[error("{0}")]
     Limit(String),
+    /// Whole but for broken records, for which `on_fault.broken_json` keeps it with its source.
+    #[error("{0}")]
+    HeldBack(String),
     /// The dead letter cannot be written.
     #[error("cannot write to the dead letter: {0}; free space or mend the permissions of `path.data`")]
     Parking(String),
@@ -95,6 +99,11 @@ impl Reading {
         }
     }
 
+    /// Does about what cannot be shipped as `faults` say. Before the first chunk.
+    pub fn facing(self, faults: Faults) -> Reading {
+        Reading { asides: Asides::facing(faults), ..self }
+    }
+
     /// Takes the text for a piece of its object that begins at byte `offset`. Before the first chunk.
     pub fn at(self, offset: u64) -> Reading {
         Reading { splitter: self.splitter.at(offset), ..self }
@@ -129,6 +138,11 @@ impl Reading {
         self.seen
     }
 
+    /// Records that are left out, as `on_fault` says.
+    pub fn ignored(&self) -> u64 {
+        self.asides.ignored()
+    }
+
     /// The record that was under way when the text ended: its offset and first bytes.
     pub fn unfinished(&self) -> Option<(u64, &[u8])> {
         self.splitter.unfinished()
@@ -158,6 +172,10 @@ impl Reading {
                 }
                 Err(fault)
             }
+            Ok(()) if matches!(chunk, Chunk::End) => match self.asides.held() {
+                Some(reason) => Err(ObjectFault::HeldBack(reason)),
+                None => Ok(()),
+            },
             Ok(()) => Ok(()),
         }
     }
@@ -241,14 +259,16 @@ impl Bench<'_> {
         let full = match piece {
             Piece::Record { offset, text } => match self.text(text, Position::new(of.origin, offset), of, drops) {
                 Ok(flow) => return flow,
-                Err(broken) => asides.add("broken-record", broken.to_string(), offset, text),
+                Err(broken) => asides.add(Cause::BrokenJson, "broken-record", broken.to_string(), offset, text),
             },
             Piece::LogEvents { offset, text } => match log_event::payload(text) {
                 Some(Payload::Events(events)) => return self.payload(&events, offset, of, drops),
                 Some(Payload::Control) => false,
                 None => return self.record(Piece::Record { offset, text }, of, asides, drops),
             },
-            Piece::Oversized { offset, head, length } => asides.add("too-large", too_large(length), offset, head),
+            Piece::Oversized { offset, head, length } => {
+                asides.add(Cause::TooLarge, "too-large", too_large(length), offset, head)
+            }
         };
         self.park_if(full, of, asides)
     }
@@ -264,7 +284,7 @@ impl Bench<'_> {
     ) -> ControlFlow<ObjectFault> {
         let text = event.message.as_bytes();
         if text.len() > limit {
-            let full = asides.add("too-large", too_large(text.len() as u64), 0, text);
+            let full = asides.add(Cause::TooLarge, "too-large", too_large(text.len() as u64), 0, text);
             return self.park_if(full, of, asides);
         }
         let at = Position {
@@ -354,81 +374,6 @@ impl Bench<'_> {
 
 fn too_large(length: u64) -> String {
     format!("the record has {length} bytes, more than `limits.record_bytes`")
-}
-
-/// Broken records of one object on their way to the dead letter, in small lots.
-#[derive(Default)]
-struct Asides {
-    waiting: Vec<Aside>,
-    /// Bytes of the records that wait.
-    bytes: usize,
-    /// Broken records of the object so far.
-    broken: u64,
-    /// Those of them that no letter is written for, not settled yet.
-    counted: u64,
-}
-
-struct Aside {
-    code: &'static str,
-    reason: String,
-    offset: u64,
-    record: Vec<u8>,
-}
-
-/// Broken records, and their bytes, that wait for one durable write.
-const LOT: usize = 256;
-const LOT_BYTES: usize = 1 << 20;
-/// Broken records of one object that are kept one by one. A small hostile object can hold millions, whose letters would
-/// fill the disk; what is beyond this stays in the object, which the last letter names.
-const KEPT: u64 = 10_000;
-
-impl Asides {
-    /// Takes a broken record; true when the lot is full.
-    fn add(&mut self, code: &'static str, reason: String, offset: u64, record: &[u8]) -> bool {
-        self.broken += 1;
-        let (code, reason) = match self.broken.cmp(&(KEPT + 1)) {
-            Ordering::Less => (code, reason),
-            Ordering::Equal => {
-                let all = format!("more than {KEPT} records of this object are broken, the rest is only counted");
-                (BROKEN_RECORDS, format!("{all}; here: {reason}"))
-            }
-            Ordering::Greater => {
-                self.counted += 1;
-                return false;
-            }
-        };
-        self.waiting.push(Aside { code, reason, offset, record: record.to_vec() });
-        self.bytes += record.len();
-        self.waiting.len() >= LOT || self.bytes >= LOT_BYTES
-    }
-
-    /// Parks what waits. Records are settled only after the dead letter has them, or the letter that stands for them.
-    fn park(&mut self, part: &Part, source: &Source, parking: &Parking) -> Result<(), ObjectFault> {
-        let n = self.waiting.len() as u64 + self.counted;
-        if n == 0 {
-            return Ok(());
-        }
-        let letters: Vec<Parked<'_>> = self
-            .waiting
-            .iter()
-            .map(|aside| Parked {
-                code: aside.code,
-                reason: aside.reason.clone(),
-                status: None,
-                source,
-                offset: Some(aside.offset),
-                id: None,
-                record: &aside.record,
-            })
-            .collect();
-        let mut receipt = part.issue(n);
-        parking.park(&letters).map_err(|error| ObjectFault::Parking(error.to_string()))?;
-        receipt.settle(Outcome::Parked, n);
-        parking.count_elsewhere("broken-record", self.counted);
-        self.waiting.clear();
-        (self.bytes, self.counted) = (0, 0);
-        Ok(())
-    }
 }
 
 /// What ends a step early.

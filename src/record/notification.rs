@@ -172,7 +172,7 @@ impl Unknown {
             Unknown::SecurityLake => "subscribe to the bucket of the trail itself; Security Lake keeps its own format",
             Unknown::LogBatch => "let the trail write to a bucket, and the bucket notify this queue",
             Unknown::Version(_) => "look for a newer release",
-            _ => "look at what else writes to the queue; the message is left to the queue's redrive policy",
+            _ => "look at what else writes to the queue",
         }
     }
 }

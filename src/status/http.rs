@@ -2,6 +2,7 @@
 //! `/readyz` for whoever starts and stops processes, `/status` for people. It only tells; nothing can be changed by it.
 
 use super::{Health, Summary, metrics, page};
+use crate::visible;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -120,7 +121,7 @@ async fn status(about: About) -> Response {
 
 fn json_of(value: &impl Serialize) -> Response {
     match serde_json::to_string_pretty(value) {
-        Ok(text) => ([(CONTENT_TYPE, "application/json")], text + "\n").into_response(),
+        Ok(text) => ([(CONTENT_TYPE, "application/json")], visible::json(&text) + "\n").into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
 }

@@ -89,6 +89,11 @@ impl Collector for Figures {
             .map(|(fate, n)| ([input, ("fate", fate)], n))
         });
         all.counters("messages", "Messages of the queue.", messages)?;
+        let faults = inputs().flat_map(|([input], it)| {
+            let each = it.faults.iter().flat_map(|(cause, by)| by.iter().map(move |(policy, n)| (*cause, *policy, *n)));
+            each.map(move |(cause, policy, n)| ([input, ("cause", cause), ("policy", policy)], n))
+        });
+        all.counters("input_faults", "Objects, records and messages that could not be shipped.", faults)?;
         let waiting = inputs().filter_map(|(at, it)| Some((at, i64::try_from(it.waiting?).ok()?)));
         all.gauges("waiting", "Messages or files that wait, where the source tells.", waiting)?;
 

@@ -2,6 +2,7 @@
 
 use super::summary::grouped;
 use super::{Health, InputStatus, Summary};
+use crate::visible;
 use std::fmt::{self, Display, Write};
 
 /// The page as HTML.
@@ -59,6 +60,7 @@ fn write(out: &mut String, name: &str, summary: &Summary, health: &Health) -> fm
         }
         out.push_str("</table>");
     }
+    faults(out, &summary.inputs)?;
     write!(
         out,
         "<footer>version {}, running for {}</footer></body></html>",
@@ -96,6 +98,23 @@ fn inputs(out: &mut String, inputs: &[InputStatus]) -> fmt::Result {
     Ok(())
 }
 
+/// What could not be shipped; nothing when there is nothing.
+fn faults(out: &mut String, inputs: &[InputStatus]) -> fmt::Result {
+    if inputs.iter().all(|input| input.faults.is_empty()) {
+        return Ok(());
+    }
+    out.push_str("<h2>Could not be shipped</h2><table><tr><th>Input, cause and policy<th>Times");
+    for input in inputs {
+        for (cause, by) in &input.faults {
+            for (policy, number) in by {
+                write!(out, "<tr><td>{}: {cause}, {policy}<td>{}", Text(&input.id), grouped(*number))?;
+            }
+        }
+    }
+    out.push_str("</table>");
+    Ok(())
+}
+
 const STYLE: &str = "\
     :root{color-scheme:light dark;--line:#8884;--soft:#8882}\
     body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}\
@@ -115,7 +134,7 @@ struct Text<'a>(&'a str);
 
 impl Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| match c {
+        visible::line(self.0).chars().try_for_each(|c| match c {
             '<' => f.write_str("&lt;"),
             '>' => f.write_str("&gt;"),
             '&' => f.write_str("&amp;"),
@@ -145,6 +164,17 @@ impl Display for Lasted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_shipped_is_told_and_nothing_hidden_passes() {
+        let faults = [("broken_json", [("park", 1_234)].into())].into();
+        let input = InputStatus { id: "a<\u{1b}[2J\u{202e}".to_owned(), faults, ..InputStatus::default() };
+        let page = render("n", &Summary { inputs: vec![input], ..Summary::default() }, &Health::default());
+        assert!(page.contains("<tr><td>a&lt;\\u{1b}[2J\\u{202e}: broken_json, park<td>1,234"), "{page}");
+        assert!(!page.contains(['\u{1b}', '\u{202e}']));
+        let page = render("n", &Summary::default(), &Health::default());
+        assert!(!page.contains("Could not be shipped"));
+    }
 
     #[test]
     fn times_are_for_people() {

@@ -21,6 +21,8 @@ pub struct InputStatus {
     pub messages_deleted: u64,
     pub messages_released: u64,
     pub messages_unknown: u64,
+    /// How often something could not be shipped, by cause, and by what was done about it.
+    pub faults: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     /// For inputs that read log groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_groups: Option<LogGroupStatus>,

@@ -1,5 +1,6 @@
 //! Logs: ECS JSON, one object a line, or text for people. Never a secret, never a record's content above debug.
 
+use crate::visible;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -83,9 +84,15 @@ where
         let metadata = event.metadata();
         match self {
             Format::Text => {
-                write!(writer, "{} {:<5} {}", now.strftime("%H:%M:%S"), metadata.level(), printable(&fields.message))?;
+                write!(
+                    writer,
+                    "{} {:<5} {}",
+                    now.strftime("%H:%M:%S"),
+                    metadata.level(),
+                    visible::line(&fields.message)
+                )?;
                 for (name, value) in &fields.others {
-                    write!(writer, " {name}={}", printable(&value.to_string()))?;
+                    write!(writer, " {name}={}", visible::line(&value.to_string()))?;
                 }
                 writeln!(writer)
             }
@@ -100,7 +107,7 @@ where
                 for (name, value) in fields.others {
                     line.insert(format!("trailship.{name}"), value);
                 }
-                writeln!(writer, "{}", serde_json::Value::Object(line))
+                writeln!(writer, "{}", visible::json(&serde_json::Value::Object(line).to_string()))
             }
         }
     }
@@ -143,14 +150,13 @@ impl Visit for Fields {
     }
 }
 
-/// Keys and error texts come from outside: control characters must not reach a terminal.
-fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] }).collect()
-}
-
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::layer::SubscriberExt as _;
 
     #[test]
     fn selectors_raise_their_modules_only() {
@@ -164,8 +170,45 @@ mod tests {
         assert_eq!(directives(&settings), "warn,trailship=info,trailship::inputs=debug");
     }
 
+    /// What was written.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
-    fn control_characters_are_shown() {
-        assert_eq!(printable("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
+    fn what_a_terminal_would_obey_is_shown_in_every_format() {
+        let hostile = "a\u{1b}[31m\r\nb\u{9b}2J\u{202e}c";
+        for (format, message, field) in [
+            (
+                Format::Text,
+                "key a\\u{1b}[31m\\r\\nb\\u{9b}2J\\u{202e}c",
+                "key=\"a\\u001b[31m\\r\\nb\\u{9b}2J\\u{202e}c\"",
+            ),
+            (
+                Format::Ecs,
+                "key a\\u001b[31m\\r\\nb\\u009b2J\\u202ec",
+                "\"trailship.key\":\"a\\u001b[31m\\r\\nb\\u009b2J\\u202ec\"",
+            ),
+        ] {
+            let written = Written::default();
+            let to = written.clone();
+            let layer = tracing_subscriber::fmt::layer().event_format(format).with_writer(move || to.clone());
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::error!(key = hostile, "key {hostile}");
+            });
+            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert!(text.contains(message) && text.contains(field), "{text}");
+            assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
+        }
     }
 }

@@ -96,8 +96,8 @@ fn letters_are_listed_shown_replayed_and_purged() {
         (
             0,
             &json!({
-                "broken-record": {"documents": 0, "records": 1, "objects": 0},
-                "corrupt-object": {"documents": 0, "records": 0, "objects": 1},
+                "broken-record": {"documents": 0, "records": 1, "objects": 0, "messages": 0},
+                "corrupt-object": {"documents": 0, "records": 0, "objects": 1, "messages": 0},
             })
         )
     );

@@ -18,6 +18,7 @@ mod kibana;
 mod monitoring;
 mod notifications;
 mod output_faults;
+mod policies;
 mod rules;
 mod security;
 mod setup;

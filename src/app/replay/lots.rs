@@ -51,6 +51,8 @@ pub struct PlannedCode {
     pub records: u64,
     /// Whose object is read again.
     pub objects: u64,
+    /// Messages that are read again.
+    pub messages: u64,
 }
 
 /// What a replay of the dead letter in the folder `data` (`path.data`) would do. Changes nothing.
@@ -116,6 +118,7 @@ impl Survey {
             Stands::Document => by_code.documents += 1,
             Stands::Record => by_code.records += 1,
             Stands::Object => by_code.objects += 1,
+            Stands::Message => by_code.messages += 1,
         }
         if letter.stands() != Stands::Document {
             self.inputs.insert(letter.source.input);

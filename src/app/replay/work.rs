@@ -98,8 +98,13 @@ impl Work {
         let mut sent = Vec::with_capacity(letters.len());
         let mut ready = Ready::default();
         for (key, (id, letter)) in letters.into_iter().enumerate() {
-            let part = self.promise(key, &verdicts);
             let stands = letter.stands();
+            if stands == Stands::Message {
+                self.read_message(key, &verdicts, &letter).await;
+                sent.push(Sent { letters: vec![(id, letter)], stands, verdict: None, unread: None });
+                continue;
+            }
+            let part = self.promise(key, &verdicts);
             if stands == Stands::Record {
                 self.map_anew(part, &letter).await;
             } else if letter.record.contains(&b'\n') {
@@ -146,7 +151,9 @@ impl Work {
         drop(verdicts);
         while let Some(ended) = reads.join_next().await {
             let (key, read) = ended.map_err(|fault| ReplayError::Bug(fault.to_string()))?;
-            if let (Some(sent), Read::Parked { reason } | Read::Failed { reason, .. }) = (sent.get_mut(key), read) {
+            if let (Some(sent), Read::Parked { reason } | Read::Ignored { reason } | Read::Failed { reason, .. }) =
+                (sent.get_mut(key), read)
+            {
                 sent.unread = Some(reason);
             }
         }
@@ -176,6 +183,16 @@ impl Work {
             Err((Some(reading), fault)) => reading.into_part().fail(fault.to_string()),
             // The part was dropped, which the verdict tells.
             Err((None, _)) => {}
+        }
+    }
+
+    /// Reads what the message in a letter names.
+    async fn read_message(&self, key: usize, verdicts: &UnboundedSender<Verdict>, letter: &Letter) {
+        let delivery = Delivery::open(key as u64, Arc::clone(&self.counters), verdicts.clone());
+        match (self.reader(&letter.source.input), std::str::from_utf8(&letter.record)) {
+            (Ok(reader), Ok(body)) => reader.again.message(delivery, body).await,
+            (Ok(_), Err(_)) => delivery.fail("the message in the letter is not text"),
+            (Err(reason), _) => delivery.fail(reason),
         }
     }
 
@@ -221,7 +238,12 @@ impl Sent {
             return stays("not-read", reason);
         }
         match &self.verdict {
-            Some(verdict) if verdict.settled && self.stands != Stands::Object && verdict.tally.parked > 0 => {
+            // What of an object or a message is parked again has a letter of its own.
+            Some(verdict)
+                if verdict.settled
+                    && matches!(self.stands, Stands::Document | Stands::Record)
+                    && verdict.tally.parked > 0 =>
+            {
                 stays("failure-store", "the server put the document into its failure store")
             }
             Some(verdict) if verdict.settled => Fate::Replayed,
@@ -284,7 +306,7 @@ mod tests {
     /// A letter goes only on an outcome that is not `parked`, and an object's only when it was read to its end.
     #[test]
     fn a_letter_goes_only_when_all_went_well() {
-        use Stands::{Document, Object};
+        use Stands::{Document, Message, Object};
         let document = letter("mapping-refused", r#","_id":"k","record":"{}""#);
         let head = letter("too-large", r#","record":"{""#);
         let refusal = |letter: &Letter| {
@@ -301,6 +323,8 @@ mod tests {
             (sent(Object, verdict(true, 0, &[]), None), &head, HashMap::new(), None),
             (sent(Object, verdict(true, 5, &[]), None), &head, HashMap::new(), None),
             (sent(Object, verdict(true, 5, &[]), None), &head, refusal(&head), Some("mapping-refused")),
+            (sent(Message, verdict(true, 1, &[]), None), &head, HashMap::new(), None),
+            (sent(Message, verdict(false, 0, &["unknown"]), None), &head, HashMap::new(), Some("not-read")),
             (sent(Object, verdict(true, 1, &[]), Some("torn")), &head, HashMap::new(), Some("not-read")),
         ] {
             let fate = match sent.fate(letter, &refused) {

@@ -8,6 +8,7 @@ use crate::cli::args::MapArgs;
 use crate::ecs::{Broken, Mapper, Origin, Places, Position, Retain, Settings, Timestamp};
 use crate::geoip::{Databases, GeoipConfig};
 use crate::record::json::{Error, ErrorKind};
+use crate::visible;
 use anyhow::Context as _;
 use read::{Lines, RECORD, Records, Step, files};
 use std::io::{BufWriter, Write};
@@ -84,7 +85,7 @@ fn lines(path: &Path, mapper: &mut Mapper, now: Timestamp, out: &mut impl Write)
             }
         }
         document.push(b'\n');
-        out.write_all(&document).context("cannot write the documents")?;
+        write(out, &document)?;
     }
     Ok(())
 }
@@ -117,7 +118,7 @@ fn objects(
                         }
                         mapped.write(&mut document);
                         document.push(b'\n');
-                        return Ok(out.write_all(&document).context("cannot write the documents")?);
+                        return write(out, &document);
                     }
                 },
             };
@@ -135,8 +136,14 @@ fn objects(
     }
 }
 
+/// The same JSON, without what a terminal would obey.
+fn write(out: &mut impl Write, document: &[u8]) -> Result<(), Failure> {
+    let text = visible::json(&String::from_utf8_lossy(document));
+    Ok(out.write_all(text.as_bytes()).context("cannot write the documents")?)
+}
+
 fn note(notes: &mut dyn Write, text: &str) -> Result<(), Failure> {
-    Ok(writeln!(notes, "{text}").context("cannot write to standard error")?)
+    Ok(writeln!(notes, "{}", visible::line(text)).context("cannot write to standard error")?)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::cli::{Failure, load, render};
 use crate::kibana::{self, Assets};
 use crate::output::elasticsearch::Cluster;
 use crate::setup::{self, Product, Report, Verdict};
+use crate::visible;
 use anyhow::Context as _;
 use std::io::Write;
 
@@ -57,7 +58,7 @@ fn why_not(settings: &Settings, report: &Report) -> Option<&'static str> {
 fn print(out: &mut dyn Write, report: &Report) -> std::io::Result<()> {
     for step in &report.steps {
         let verdict = if report.dry_run { step.verdict.planned() } else { step.verdict.as_str() };
-        writeln!(out, "{verdict:>9}  {}: {}", step.what, step.detail)?;
+        writeln!(out, "{verdict:>9}  {}: {}", visible::line(&step.what), visible::line(&step.detail))?;
     }
     if report.dry_run { writeln!(out, "Nothing was changed: this is what `trailship setup` would do.") } else { Ok(()) }
 }

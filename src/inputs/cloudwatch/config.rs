@@ -6,6 +6,7 @@ use crate::aws::Settings;
 use crate::aws::region::is_region;
 use crate::config::types::{Arn, HttpUrl, Malformed, Period, Secret};
 use crate::inputs::access::{Access, AssumeRoleConfig, Problem, SslConfig, endpoint, filled};
+use crate::inputs::on_fault::EventFaults;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -74,6 +75,8 @@ pub struct CloudWatchConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy_url: Option<HttpUrl>,
     pub ssl: SslConfig,
+    /// What is done about what cannot be shipped, by cause. Not Filebeat's.
+    pub on_fault: EventFaults,
 }
 
 /// Where a group begins that has no cursor yet. A saved cursor goes first, so that nothing is skipped and nothing read
@@ -130,6 +133,7 @@ impl Default for CloudWatchConfig {
             assume_role: AssumeRoleConfig::default(),
             proxy_url: None,
             ssl: SslConfig::default(),
+            on_fault: EventFaults::default(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod workload;
 use super::{Check, Context, Input, InputError, Verdict};
 use crate::aws::{FaultKind, Session};
 use crate::inputs::access;
+use crate::pipeline::Faults;
 use config::CloudWatchConfig;
 use cursor::FileCursors;
 use lease::SharedCursors;
@@ -50,6 +51,8 @@ impl CloudWatchInput {
     }
 
     async fn ship(&self, context: Context) -> Result<(), String> {
+        let faults = Faults::new(self.config.on_fault.policies(), Arc::clone(&context.progress.faults));
+        let context = Context { mill: context.mill.facing(faults), ..context };
         let (session, logs) = self.open().await?;
         tracing::info!(
             input = self.config.id,

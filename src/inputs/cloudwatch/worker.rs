@@ -160,6 +160,13 @@ impl<L: Logs> Reader<L> {
         let reading = mill.begin(delivery.part(), Arc::clone(origin), Arc::clone(source), false);
         match mill.events(reading, fresh).await {
             Ok(reading) => {
+                if reading.ignored() > 0 {
+                    tracing::debug!(
+                        log_group = source.object,
+                        "{} events are left out, as `on_fault` says",
+                        reading.ignored()
+                    );
+                }
                 reading.into_part().complete();
                 Ok(())
             }

@@ -1,6 +1,7 @@
 //! Keys of an input of type `file`.
 
 use crate::config::types::{Pattern, Period};
+use crate::inputs::on_fault::FileFaults;
 use crate::inputs::selection::FileSelector;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct FileConfig {
     pub cloudtrail_insight_regex: Pattern,
     /// When set, only paths that one of these matches are read.
     pub file_selectors: Vec<FileSelector>,
+    /// Links below folders and among what globs match are followed, wherever they lead.
+    pub symlinks: bool,
+    /// What is done about what cannot be shipped, by cause.
+    pub on_fault: FileFaults,
 }
 
 impl Default for FileConfig {
@@ -41,6 +46,8 @@ impl Default for FileConfig {
             cloudtrail_digest_regex: Pattern::default(),
             cloudtrail_insight_regex: Pattern::containing("/CloudTrail-Insight/"),
             file_selectors: Vec::new(),
+            symlinks: false,
+            on_fault: FileFaults::default(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! again, and what it repeats is a duplicate by `_id`.
 
 pub mod config;
+mod expand;
 mod registry;
 mod run;
 mod walk;
@@ -16,10 +17,13 @@ use super::{Again, Check, Context, Input, InputError, Opening, Verdict};
 use crate::ack::Part;
 use crate::ecs::Origin;
 use crate::output::Source;
+use crate::pipeline::{Cause, Faults};
+use crate::visible;
 use bytes::{Bytes, BytesMut};
 use config::FileConfig;
 use registry::Registry;
 use run::Run;
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
@@ -54,6 +58,8 @@ impl Input for FileInput {
     fn run(self: Box<Self>, context: Context) -> Pin<Box<dyn Future<Output = Result<(), InputError>> + Send>> {
         Box::pin(async move {
             let failed = |reason: String| InputError { input: self.config.id.clone(), reason };
+            let faults = Faults::new(self.config.on_fault.policies(), Arc::clone(&context.progress.faults));
+            let context = Context { mill: context.mill.facing(faults), ..context };
             let (data, id) = (context.data.clone(), self.config.id.clone());
             let opened = tokio::task::spawn_blocking(move || Registry::open(&data, &id));
             let registry = match opened.await {
@@ -117,8 +123,8 @@ impl Again for FilesAgain {
 }
 
 async fn look(config: &FileConfig, selection: &Selection) -> Walk {
-    let (paths, selection) = (config.paths.clone(), selection.clone());
-    tokio::task::spawn_blocking(move || walk::walk(&paths, &selection)).await.unwrap_or_default()
+    let (paths, selection, symlinks) = (config.paths.clone(), selection.clone(), config.symlinks);
+    tokio::task::spawn_blocking(move || walk::walk(&paths, &selection, symlinks)).await.unwrap_or_default()
 }
 
 struct LocalFile {
@@ -131,7 +137,7 @@ impl Object for LocalFile {
     async fn open(&self) -> Result<LocalStream, ReadFault> {
         match tokio::fs::File::open(&self.path).await {
             Ok(file) => Ok(LocalStream { file, path: self.path.clone() }),
-            Err(error) => Err(ReadFault::Final { code: "file-unreadable", text: unreadable(&self.path, &error) }),
+            Err(error) => Err(read_fault(&self.path, &error)),
         }
     }
 }
@@ -147,11 +153,20 @@ impl Chunks for LocalStream {
         match self.file.read_buf(&mut chunk).await {
             Ok(0) => Ok(None),
             Ok(_) => Ok(Some(chunk.freeze())),
-            Err(error) => Err(ReadFault::Final { code: "file-unreadable", text: unreadable(&self.path, &error) }),
+            Err(error) => Err(read_fault(&self.path, &error)),
         }
     }
 }
 
+fn read_fault(path: &str, error: &std::io::Error) -> ReadFault {
+    let (cause, code) = match error.kind() {
+        ErrorKind::NotFound => (Cause::ObjectMissing, "file-missing"),
+        ErrorKind::PermissionDenied => (Cause::AccessDenied, "file-access-denied"),
+        _ => (Cause::Other, "file-unreadable"),
+    };
+    ReadFault::Final { cause, code, text: unreadable(path, error) }
+}
+
 fn unreadable(path: &str, error: &std::io::Error) -> String {
-    format!("cannot read `{path}`: {error}")
+    format!("cannot read `{}`: {error}", visible::line(path))
 }

@@ -15,6 +15,7 @@ use crate::inputs::reader::{self, Read, Subject};
 use crate::inputs::selection::Selection;
 use crate::output::Source;
 use crate::state::StateError;
+use crate::visible;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -167,7 +168,13 @@ impl Run {
     /// Says how a read ended, when it ended badly.
     fn ended(&mut self, path: &str, read: &Read) {
         match read {
-            Read::Done { .. } => self.unreadable.keep(|other| other != path),
+            Read::Done { ignored: 0, .. } => self.unreadable.keep(|other| other != path),
+            Read::Done { ignored, .. } => {
+                tracing::warn!(file = %path, "{ignored} records of the file are left out, as `on_fault` says")
+            }
+            Read::Ignored { reason } => {
+                tracing::warn!(file = %path, "the file is left out, as `on_fault` says: {reason}")
+            }
             Read::Parked { reason } => {
                 tracing::error!(file = %path, "the file is parked in the dead letter: {reason}")
             }
@@ -194,7 +201,8 @@ impl Run {
         if *failures < TRIES {
             self.queue.push_back(found);
         } else {
-            self.faults.push(format!("`{}` was not shipped: {}", found.path, verdict.reasons.join(", ")));
+            let path = visible::line(&found.path);
+            self.faults.push(format!("`{path}` was not shipped: {}", verdict.reasons.join(", ")));
         }
     }
 

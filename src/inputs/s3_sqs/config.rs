@@ -1,8 +1,10 @@
 //! Keys of an input of type `aws-s3`. Names and defaults are Filebeat's wherever it has the key.
 
+use super::allowed::AllowedBuckets;
 use crate::aws::Settings;
 use crate::config::types::{Arn, HttpUrl, Malformed, Pattern, Period, Secret};
 use crate::inputs::access::{Access, AssumeRoleConfig, Problem, SslConfig, endpoint, filled};
+use crate::inputs::on_fault::ObjectFaults;
 use crate::inputs::selection::{FileSelector, Selection};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -63,6 +65,10 @@ pub struct S3SqsConfig {
     pub cloudtrail_insight_regex: Pattern,
     /// When set, only objects whose key one of these matches are read.
     pub file_selectors: Vec<FileSelector>,
+    /// Buckets that may be read, whatever the messages name; all when empty. Not Filebeat's.
+    pub allowed_buckets: AllowedBuckets,
+    /// What is done about what cannot be shipped, by cause. Not Filebeat's.
+    pub on_fault: ObjectFaults,
 }
 
 /// `sqs.*`
@@ -112,6 +118,8 @@ impl Default for S3SqsConfig {
             cloudtrail_digest_regex: Pattern::default(),
             cloudtrail_insight_regex: Selection::default_insight(),
             file_selectors: Vec::new(),
+            allowed_buckets: AllowedBuckets::default(),
+            on_fault: ObjectFaults::default(),
         }
     }
 }

@@ -4,64 +4,72 @@
 //! objects after one that cannot be read are read all the same. The delivery is open from the start: however the work
 //! on a message breaks off, its verdict gives the message back.
 
+use super::allowed::AllowedBuckets;
 use super::keeper::Keeper;
+use super::object::source;
+use super::poison::{Left, Poison};
 use super::receiver::Reads;
-use crate::ack::Delivery;
+use super::said::Said;
+use crate::ack::{Delivery, Outcome, Part};
 use crate::inputs::Progress;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::{Choice, Selection};
+use crate::output::Source;
+use crate::output::parking::{FOREIGN_BUCKET, Parked, Parking, UNCONFIRMED};
+use crate::pipeline::{Cause, Faults, Policy};
 use crate::record::notification::{self, Notification, ObjectRef};
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// What messages are read with.
+#[derive(Clone)]
+pub struct HandlerSettings {
+    /// `id` of the input, and the queue's URL, for letters.
+    pub input: String,
+    pub queue: String,
+    pub selection: Selection,
+    pub allowed: AllowedBuckets,
+    pub faults: Faults,
+    /// Objects read at a time.
+    pub workers: usize,
+}
 
 /// Reads messages, a bounded number at a time.
 pub struct Handler<R> {
+    settings: HandlerSettings,
     reads: R,
-    selection: Selection,
     keeper: Keeper,
+    parking: Arc<Parking>,
+    poison: Poison,
     progress: Arc<Progress>,
     readers: Arc<Semaphore>,
     stop: CancellationToken,
-    said: Mutex<Said>,
+    said: Said,
 }
 
-/// What was said already, so that a broken bucket does not fill the log.
-#[derive(Default)]
-struct Said {
-    kinds: HashSet<&'static str>,
-    minute: Option<Instant>,
-    faults: u32,
+/// A message that names no objects, and why not.
+struct Misunderstood {
+    code: &'static str,
+    reason: String,
 }
 
-/// Faults of objects that are said in one minute.
-const FAULTS_A_MINUTE: u32 = 10;
 /// Why a message is given back unread after a stop.
 const RUN_ENDS: &str = "the run ends";
 
 impl<R: Reads> Handler<R> {
-    /// Reads `workers` objects at a time.
     pub fn new(
+        settings: HandlerSettings,
         reads: R,
-        selection: Selection,
         keeper: Keeper,
+        parking: Arc<Parking>,
+        poison: Poison,
         progress: Arc<Progress>,
-        workers: usize,
         stop: CancellationToken,
     ) -> Handler<R> {
-        Handler {
-            reads,
-            selection,
-            keeper,
-            progress,
-            readers: Arc::new(Semaphore::new(workers)),
-            stop,
-            said: Mutex::default(),
-        }
+        let readers = Arc::new(Semaphore::new(settings.workers));
+        Handler { settings, reads, keeper, parking, poison, progress, readers, stop, said: Said::default() }
     }
 
     /// Brings a held message to its end, or to where only its records are under way. `delivery` has the keeper's `key`.
@@ -74,39 +82,61 @@ impl<R: Reads> Handler<R> {
         let Some(_reader) = reader else {
             return delivery.fail(RUN_ENDS);
         };
-        let read = notification::read(&body);
-        drop(body);
-        match read {
+        let misunderstood = match notification::read(&body) {
             Ok(Notification::Objects { objects, ignored, .. }) => {
+                drop(body);
                 self.progress.skipped.fetch_add(ignored as u64, Relaxed);
-                self.read_objects(key, delivery, &objects).await;
+                return self.read_objects(key, delivery, &objects).await;
             }
             Ok(Notification::Test | Notification::Validation) => {
                 tracing::debug!("a test message was acknowledged");
+                return delivery.seal();
+            }
+            Ok(Notification::SubscriptionConfirmation { topic }) => Misunderstood {
+                code: UNCONFIRMED,
+                reason: format!(
+                    "topic `{}` asks this queue to confirm its subscription; open the `SubscribeURL` of the message, or subscribe the queue with `sns:Subscribe`",
+                    topic.as_deref().unwrap_or("unknown")
+                ),
+            },
+            Err(unknown) => Misunderstood { code: unknown.code(), reason: format!("{unknown}; {}", unknown.advice()) },
+        };
+        self.misunderstood(key, delivery, body, misunderstood).await;
+    }
+
+    async fn misunderstood(&self, key: u64, delivery: Delivery, body: String, what: Misunderstood) {
+        let Misunderstood { code, reason } = what;
+        let policy = self.settings.faults.meet(Cause::UnknownNotification);
+        if self.said.is_new(code) {
+            let end = match policy {
+                Policy::Retry => "the message is left to the queue's redrive policy",
+                Policy::Park => "the message is put into the dead letter",
+                Policy::Ignore => "the message is deleted, as `on_fault` says",
+            };
+            tracing::warn!(code, "{reason}; {end}");
+        }
+        let source =
+            Source { input: self.settings.input.clone(), object: self.settings.queue.clone(), ..Source::default() };
+        match policy {
+            Policy::Retry => {
+                self.tell(key, vec![Left { source, reason, body: Some(body), passing: false }]).await;
+                self.keeper.leave(key).await;
+            }
+            Policy::Park => {
+                let parts = vec![delivery.part()];
+                self.park(code, &reason, vec![source], body, parts).await;
                 delivery.seal();
             }
-            Ok(Notification::SubscriptionConfirmation { topic }) => {
-                if self.is_new("subscription-confirmation") {
-                    tracing::warn!(
-                        code = "subscription-confirmation",
-                        topic = topic.as_deref().unwrap_or("unknown"),
-                        "a topic asks this queue to confirm its subscription; open the `SubscribeURL` of the message, or subscribe the queue with `sns:Subscribe`; the message is left to the queue's redrive policy"
-                    );
-                }
-                self.keeper.leave(key).await;
-            }
-            Err(unknown) => {
-                if self.is_new(unknown.code()) {
-                    tracing::warn!(code = unknown.code(), "{unknown}; {}", unknown.advice());
-                }
-                self.keeper.leave(key).await;
-            }
+            Policy::Ignore => delivery.seal(),
         }
     }
 
     async fn read_objects(&self, key: u64, delivery: Delivery, objects: &[ObjectRef]) {
-        for object in objects {
-            let choice = self.selection.choose(object.key.as_str());
+        let (own, foreign): (Vec<&ObjectRef>, Vec<&ObjectRef>) =
+            objects.iter().partition(|object| self.settings.allowed.contain(&object.bucket));
+        let mut left = self.refuse(key, &delivery, &foreign).await;
+        for object in own {
+            let choice = self.settings.selection.choose(object.key.as_str());
             if choice == Choice::Skip {
                 self.progress.skipped.fetch_add(1, Relaxed);
                 continue;
@@ -114,25 +144,127 @@ impl<R: Reads> Handler<R> {
             if self.stop.is_cancelled() {
                 return delivery.fail(RUN_ENDS);
             }
-            match self.reads.read(delivery.part(), object, choice).await {
-                Read::Done { records } => {
-                    tracing::debug!(bucket = object.bucket, key = %object.key, records, "object read")
-                }
-                Read::Parked { reason } => self.fault(object, "the object was put into the dead letter", &reason),
-                Read::Failed { transient: true, reason } => {
-                    self.fault(object, "the object could not be read and will be tried again", &reason)
-                }
-                Read::Failed { transient: false, reason } => {
-                    self.keeper.mark_grave(key).await;
-                    self.fault(
-                        object,
-                        "the object cannot be read; its message is left to the queue's redrive policy",
-                        &reason,
-                    );
-                }
-            }
+            let read = self.reads.read(delivery.part(), object, choice).await;
+            left.extend(self.told(key, object, read).await);
+        }
+        if !left.is_empty() && !self.stop.is_cancelled() {
+            self.tell(key, left).await;
         }
         delivery.seal();
+    }
+
+    /// Says how the reading of an object ended; gives what is left of it.
+    async fn told(&self, key: u64, object: &ObjectRef, read: Read) -> Option<Left> {
+        match read {
+            Read::Done { records, ignored } => {
+                tracing::debug!(bucket = object.bucket, key = %object.key, records, "object read");
+                if ignored > 0 {
+                    self.fault(
+                        object,
+                        "records of the object are left out, as `on_fault` says",
+                        &format!("{ignored} of {records}"),
+                    );
+                }
+                None
+            }
+            Read::Parked { reason } => {
+                self.fault(object, "the object was put into the dead letter", &reason);
+                None
+            }
+            Read::Ignored { reason } => {
+                self.fault(object, "the object is left out, as `on_fault` says", &reason);
+                None
+            }
+            Read::Failed { transient, cause, reason } => {
+                let end = if transient {
+                    "the object could not be read and will be tried again"
+                } else {
+                    self.keeper.mark_grave(key).await;
+                    "the object cannot be read; its message is left to the queue's redrive policy"
+                };
+                self.fault(object, end, &reason);
+                let reason = cause.map_or_else(|| reason.clone(), |cause| format!("{}: {reason}", cause.name()));
+                let source = source(&self.settings.input, object);
+                Some(Left { source, reason, body: None, passing: transient })
+            }
+        }
+    }
+
+    /// Does about objects in buckets that are not allowed as `on_fault` says; gives those that are left. None is opened.
+    async fn refuse(&self, key: u64, delivery: &Delivery, objects: &[&ObjectRef]) -> Vec<Left> {
+        const REASON: &str = "the bucket is not in `allowed_buckets`; add it if it is yours, and look at who may write to the queue if it is not";
+        let mut policy = Policy::Ignore;
+        for object in objects {
+            policy = self.settings.faults.meet(Cause::ForeignBucket);
+            let end = match policy {
+                Policy::Retry => "the object is not read; its message is left to the queue's redrive policy",
+                Policy::Park => "the object is not read; a letter in the dead letter names it",
+                Policy::Ignore => "the object is not read",
+            };
+            self.fault(object, end, REASON);
+        }
+        let sources = objects.iter().map(|object| source(&self.settings.input, object));
+        match policy {
+            _ if objects.is_empty() => Vec::new(),
+            Policy::Retry => {
+                self.keeper.mark_grave(key).await;
+                delivery.part().fail(REASON);
+                let reason = format!("{}: {REASON}", Cause::ForeignBucket.name());
+                sources.map(|source| Left { source, reason: reason.clone(), body: None, passing: false }).collect()
+            }
+            Policy::Park => {
+                let parts = objects.iter().map(|_| delivery.part()).collect();
+                self.park(FOREIGN_BUCKET, REASON, sources.collect(), String::new(), parts).await;
+                Vec::new()
+            }
+            Policy::Ignore => Vec::new(),
+        }
+    }
+
+    /// Puts each of these into the dead letter, with `body`, and settles its part with that.
+    async fn park(&self, code: &'static str, reason: &str, sources: Vec<Source>, body: String, parts: Vec<Part>) {
+        let (parking, reason) = (Arc::clone(&self.parking), reason.to_owned());
+        // Durable writing blocks.
+        let written = tokio::task::spawn_blocking(move || {
+            let letter = |source| Parked {
+                code,
+                reason: reason.clone(),
+                status: None,
+                source,
+                offset: None,
+                id: None,
+                record: body.as_bytes(),
+            };
+            parking.park(&sources.iter().map(letter).collect::<Vec<_>>())
+        });
+        let fault = match written.await {
+            Ok(Ok(())) => None,
+            Ok(Err(fault)) => Some(format!("cannot write to the dead letter: {fault}")),
+            Err(_) => Some("a fault inside trailship stopped the writing of a letter".to_owned()),
+        };
+        if let Some(fault) = &fault {
+            tracing::error!("{fault}; the message is given back");
+        }
+        for part in parts {
+            match &fault {
+                None => {
+                    part.issue(1).settle(Outcome::Parked, 1);
+                    part.complete();
+                }
+                Some(fault) => part.fail(fault.clone()),
+            }
+        }
+    }
+
+    async fn tell(&self, key: u64, left: Vec<Left>) {
+        let Some((id, receives)) = self.keeper.receives(key).await else { return };
+        if self.poison.tell(&id, receives, left).await {
+            tracing::warn!(
+                message = &*id,
+                receives,
+                "a letter in the dead letter tells why the message is left to the queue's redrive policy"
+            );
+        }
     }
 
     fn fault(&self, object: &ObjectRef, end: &str, reason: &str) {
@@ -140,25 +272,6 @@ impl<R: Reads> Handler<R> {
             tracing::debug!(bucket = object.bucket, key = %object.key, "{end}: {reason}");
             return;
         }
-        let mut said = lock(&self.said);
-        let now = Instant::now();
-        if said.minute.is_none_or(|minute| now.duration_since(minute) >= Duration::from_secs(60)) {
-            if said.faults > FAULTS_A_MINUTE {
-                tracing::error!("{} more objects could not be read since", said.faults - FAULTS_A_MINUTE);
-            }
-            (said.minute, said.faults) = (Some(now), 0);
-        }
-        said.faults += 1;
-        if said.faults <= FAULTS_A_MINUTE {
-            tracing::error!(bucket = object.bucket, key = %object.key, "{end}: {reason}");
-        }
+        self.said.fault(object, end, reason);
     }
-
-    fn is_new(&self, kind: &'static str) -> bool {
-        lock(&self.said).kinds.insert(kind)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

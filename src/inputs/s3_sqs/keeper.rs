@@ -145,6 +145,13 @@ impl Keeper {
         self.tell(Command::Grave(key)).await;
     }
 
+    /// The id of a held message, and how often it was received.
+    pub async fn receives(&self, key: u64) -> Option<(Arc<str>, u32)> {
+        let (reply, receives) = oneshot::channel();
+        self.tell(Command::Receives { key, reply }).await;
+        receives.await.ok().flatten()
+    }
+
     pub async fn holdings(&self) -> Holdings {
         let (reply, holdings) = oneshot::channel();
         self.tell(Command::Report(reply)).await;
@@ -174,6 +181,7 @@ enum Command {
     Hold { messages: Vec<Incoming>, reply: oneshot::Sender<Vec<Admitted>> },
     Leave(u64),
     Grave(u64),
+    Receives { key: u64, reply: oneshot::Sender<Option<(Arc<str>, u32)>> },
     Report(oneshot::Sender<Holdings>),
 }
 
@@ -290,6 +298,9 @@ impl<Q: Queue> KeeperTask<Q> {
                     held.grave = true;
                 }
             }
+            Command::Receives { key, reply } => {
+                let _ = reply.send(self.held.get(&key).map(|held| (Arc::clone(&held.id), held.receives)));
+            }
             Command::Report(reply) => {
                 let now = Instant::now();
                 let left = self.left.values().filter(|until| **until > now).count() as u64;
@@ -311,6 +322,7 @@ impl<Q: Queue> KeeperTask<Q> {
             // Its hiding ran out while we hold it: only the new handle is good, the work goes on.
             (held.handle, held.received, held.hidden_until) = (message.handle, now, hidden_until);
             held.handles += 1;
+            held.receives = held.receives.max(message.receives);
             held.due = Some(if held.state == State::Open { now + self.settings.visibility / 2 } else { now });
             tracing::debug!(message = &*id, "a message that is being read was delivered again");
             return None;

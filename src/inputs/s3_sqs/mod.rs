@@ -1,25 +1,30 @@
 //! Input `aws-s3`: objects in S3, announced by a queue. How it keeps its promises: `design.md` beside this file.
 
 mod again;
+mod allowed;
 pub mod config;
 mod drain;
 mod handler;
 mod keeper;
 mod object;
+mod poison;
 mod queue;
 mod receiver;
 mod recent;
+mod said;
 #[cfg(test)]
 mod testing;
 
 use super::{Again, Check, Context, Input, InputError, Opening, Progress, Verdict};
 use crate::aws::{Fault, FaultKind, Session};
 use crate::inputs::access;
+use crate::pipeline::Faults;
 use again::ObjectsAgain;
 use config::S3SqsConfig;
-use handler::Handler;
+use handler::{Handler, HandlerSettings};
 use keeper::{Keeper, KeeperSettings, Kept};
 use object::S3Reads;
+use poison::{Poison, Redrive};
 use queue::{Queue, SqsQueue};
 use receiver::{Receiver, ReceiverSettings};
 use std::pin::Pin;
@@ -64,8 +69,11 @@ impl S3SqsInput {
     async fn ship(&self, mut context: Context) -> Result<(), String> {
         let (session, url) = self.open().await?;
         let queue = Arc::new(SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()));
-        look(&*queue, &context.progress, context.once, &context.stop).await?;
+        let redrive = Arc::new(Redrive::default());
+        look(&*queue, &context.progress, &redrive, context.once, &context.stop).await?;
         tracing::info!(input = self.config.id, queue = url, region = session.region(), "messages are received");
+        let faults = Faults::new(self.config.on_fault.policies(), Arc::clone(&context.progress.faults));
+        context.mill = context.mill.facing(faults.clone());
         context.abort = aborted_after(&context, self.config.sqs.shutdown_grace_time.map(|grace| grace.get()));
 
         // What was started beside this future ends with it, however it ends.
@@ -77,13 +85,24 @@ impl S3SqsInput {
         let (keeper, keeping) =
             Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
         let keeping = tokio::spawn(keeping.run());
-        tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
+        let watch = watch_depth(Arc::clone(&queue), Arc::clone(&progress), Arc::clone(&redrive), abort.clone());
+        tokio::spawn(watch);
 
         let reads = self.reads(&session, context.clone());
         let workers = self.config.number_of_workers;
         let counters = Arc::clone(&context.counters);
+        let parking = Arc::clone(&context.parking);
+        let poison = Poison::new(Arc::clone(&parking), redrive);
+        let handling = HandlerSettings {
+            input: self.config.id.clone(),
+            queue: url,
+            selection: self.config.selection(),
+            allowed: self.config.allowed_buckets.clone(),
+            faults,
+            workers,
+        };
         let handler =
-            Handler::new(reads, self.config.selection(), keeper.clone(), Arc::clone(&progress), workers, stop.clone());
+            Handler::new(handling, reads, keeper.clone(), parking, poison, Arc::clone(&progress), stop.clone());
         let settings = ReceiverSettings {
             visibility,
             wait: self.config.sqs.wait_time.get(),
@@ -111,7 +130,11 @@ impl Input for S3SqsInput {
         Box::pin(async move {
             let failed = |reason| InputError { input: self.config.id.clone(), reason };
             let (session, _) = self.open().await.map_err(failed)?;
-            let again = ObjectsAgain { reads: self.reads(&session, context), selection: self.config.selection() };
+            let again = ObjectsAgain {
+                reads: self.reads(&session, context),
+                selection: self.config.selection(),
+                allowed: self.config.allowed_buckets.clone(),
+            };
             Ok(Arc::new(again) as Arc<dyn Again>)
         })
     }
@@ -172,12 +195,19 @@ impl S3SqsInput {
 
 /// Looks at the queue before anything is received. A queue that is not there, or that does not know us, ends the run;
 /// one that only does not show its figures does not.
-async fn look<Q: Queue>(queue: &Q, progress: &Progress, once: bool, stop: &CancellationToken) -> Result<(), String> {
+async fn look<Q: Queue>(
+    queue: &Q,
+    progress: &Progress,
+    redrive: &Redrive,
+    once: bool,
+    stop: &CancellationToken,
+) -> Result<(), String> {
     let mut looks = 0;
     loop {
         let Some(state) = stop.run_until_cancelled(queue.state()).await else { return Ok(()) };
         let fault: Fault = match state {
             Ok(state) => {
+                redrive.note(&state);
                 progress.waiting.store(state.visible + state.delayed, Relaxed);
                 return Ok(());
             }
@@ -208,11 +238,20 @@ async fn look<Q: Queue>(queue: &Q, progress: &Progress, once: bool, stop: &Cance
 
 /// Keeps the number of waiting messages fresh until `abort`; unknown while the queue does not tell. Holds nothing that a
 /// run waits for at its end, the mill above all, since an answer may hang.
-async fn watch_depth<Q: Queue>(queue: Arc<Q>, progress: Arc<Progress>, abort: CancellationToken) {
+async fn watch_depth<Q: Queue>(
+    queue: Arc<Q>,
+    progress: Arc<Progress>,
+    redrive: Arc<Redrive>,
+    abort: CancellationToken,
+) {
     let watch = async {
         loop {
             tokio::time::sleep(DEPTH_INTERVAL).await;
-            let waiting = queue.state().await.map_or(u64::MAX, |state| state.visible + state.delayed);
+            let state = queue.state().await;
+            let waiting = state.as_ref().map_or(u64::MAX, |state| state.visible + state.delayed);
+            if let Ok(state) = &state {
+                redrive.note(state);
+            }
             progress.waiting.store(waiting, Relaxed);
         }
     };
@@ -266,7 +305,7 @@ mod tests {
         let queue = FakeQueue::with([]);
         queue.fail(Verb::State, Wrong::Late(NEVER), 0, 1);
         let abort = CancellationToken::new();
-        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::default(), abort.clone()));
+        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::default(), Arc::default(), abort.clone()));
         sleep(2 * DEPTH_INTERVAL).await;
         assert_eq!((queue.calls(Verb::State), watch.is_finished()), (1, false));
         let before = Instant::now();
@@ -280,7 +319,7 @@ mod tests {
         let queue = FakeQueue::with(["a".to_owned(), "b".to_owned()]);
         queue.fail(Verb::State, Wrong::Refused("InternalError"), 1, 1);
         let (progress, abort) = (Arc::new(Progress::default()), CancellationToken::new());
-        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
+        let watch = tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), Arc::default(), abort.clone()));
         let mut told = Vec::new();
         for _ in 0..3 {
             sleep(DEPTH_INTERVAL + Duration::from_millis(10)).await;
@@ -302,7 +341,7 @@ mod tests {
             stopping.cancel();
         });
         let before = Instant::now();
-        look(&*queue, &Progress::default(), true, &stop).await.unwrap();
+        look(&*queue, &Progress::default(), &Redrive::default(), true, &stop).await.unwrap();
         assert_eq!(before.elapsed().as_secs(), 3);
     }
 }

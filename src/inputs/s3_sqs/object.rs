@@ -10,8 +10,10 @@ use crate::inputs::Context;
 use crate::inputs::reader::{self, Chunks, Object, Read, ReadFault, Subject};
 use crate::inputs::selection::Choice;
 use crate::output::Source;
+use crate::pipeline::Cause;
 use crate::record::notification::ObjectRef;
 use crate::status::Part as HealthPart;
+use crate::visible;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -41,12 +43,7 @@ impl Reads for S3Reads {
 
 impl S3Reads {
     fn subject(&self, object: &ObjectRef, choice: Choice) -> Subject {
-        let source = Source {
-            input: self.input.clone(),
-            bucket: Some(object.bucket.clone()),
-            object: object.key.as_str().to_owned(),
-            version: object.version.clone(),
-        };
+        let source = source(&self.input, object);
         let origin = self.origin(&object.bucket, object.key.as_str(), object.region.as_deref());
         Subject { origin: Arc::new(origin), source: Arc::new(source), digest: choice == Choice::Digest }
     }
@@ -63,6 +60,16 @@ impl S3Reads {
             region: Some(region),
             ..Origin::default()
         }
+    }
+}
+
+/// How the dead letter names an object of the input.
+pub fn source(input: &str, object: &ObjectRef) -> Source {
+    Source {
+        input: input.to_owned(),
+        bucket: Some(object.bucket.clone()),
+        object: object.key.as_str().to_owned(),
+        version: object.version.clone(),
     }
 }
 
@@ -115,7 +122,8 @@ impl Chunks for Body {
             Err(_) => {
                 return Err(ReadFault::Transient(format!(
                     "no byte of `{}` came within {:?}",
-                    self.subject, self.piece_timeout
+                    visible::line(&self.subject),
+                    self.piece_timeout
                 )));
             }
         };
@@ -128,5 +136,12 @@ fn read_fault(fault: &Fault) -> ReadFault {
     if fault.may_pass() {
         return ReadFault::Transient(fault.to_string());
     }
-    ReadFault::Final { code: fault.code(), text: format!("{fault}; {}", fault.advice()) }
+    let cause = match fault.kind {
+        FaultKind::Missing => Cause::ObjectMissing,
+        FaultKind::Denied => Cause::AccessDenied,
+        FaultKind::KmsDenied => Cause::KmsDenied,
+        FaultKind::Archived => Cause::Archived,
+        _ => Cause::Other,
+    };
+    ReadFault::Final { cause, code: fault.code(), text: format!("{fault}; {}", fault.advice()) }
 }

@@ -312,5 +312,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
+#[path = "policy_tests.rs"]
+mod policy_tests;
+#[cfg(test)]
 #[path = "receiver_tests.rs"]
 mod tests;

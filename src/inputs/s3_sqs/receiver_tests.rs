@@ -1,33 +1,41 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use super::super::handler::HandlerSettings;
 use super::super::keeper::KeeperSettings;
+use super::super::poison::{Poison, Redrive};
 use super::super::testing::{End, FakeQueue, FakeReads, Verb, Wrong, body, key};
 use super::super::until_kept;
 use super::*;
 use crate::ack::Counters;
 use crate::inputs::selection::{FileSelector, Selection};
+use crate::output::parking::Parking;
+use crate::pipeline::{Faults, Policies};
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 const VISIBILITY: Duration = Duration::from_secs(300);
 const NEVER: Duration = Duration::from_secs(10_000_000);
 
-struct Rig {
-    queue: Arc<FakeQueue>,
-    reads: FakeReads,
-    progress: Arc<Progress>,
-    counters: Arc<Counters>,
-    stop: CancellationToken,
-    abort: CancellationToken,
-    once: bool,
-    consume: bool,
-    workers: usize,
-    poll_interval: Duration,
+pub(super) struct Rig {
+    pub(super) queue: Arc<FakeQueue>,
+    pub(super) reads: FakeReads,
+    pub(super) progress: Arc<Progress>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) stop: CancellationToken,
+    pub(super) abort: CancellationToken,
+    pub(super) once: bool,
+    pub(super) consume: bool,
+    pub(super) workers: usize,
+    pub(super) poll_interval: Duration,
+    pub(super) policies: Policies,
+    pub(super) allowed: serde_json::Value,
+    pub(super) folder: TempDir,
 }
 
 impl Rig {
     /// A queue with these messages, each a list of keys.
-    fn new(messages: impl IntoIterator<Item = String>) -> Rig {
+    pub(super) fn new(messages: impl IntoIterator<Item = String>) -> Rig {
         Rig {
             queue: FakeQueue::with(messages),
             reads: FakeReads::taking(Duration::from_millis(50)),
@@ -39,14 +47,17 @@ impl Rig {
             consume: true,
             workers: 16,
             poll_interval: Duration::ZERO,
+            policies: Policies::default(),
+            allowed: serde_json::json!([]),
+            folder: tempfile::tempdir().unwrap(),
         }
     }
 
-    fn of(count: usize) -> Rig {
+    pub(super) fn of(count: usize) -> Rig {
         Rig::new((0..count).map(|number| body(&[&key(number)])))
     }
 
-    async fn run(&self) -> Result<(), String> {
+    pub(super) async fn run(&self) -> Result<(), String> {
         let settings = KeeperSettings { visibility: VISIBILITY, consume: self.consume, once: self.once };
         let (keeper, task) = Keeper::new(
             Arc::clone(&self.queue),
@@ -66,12 +77,24 @@ impl Rig {
             &Selection::default_insight(),
             &[] as &[FileSelector],
         );
-        let handler = Handler::new(
-            self.reads.clone(),
+        let parking = Arc::new(Parking::open(self.folder.path()).unwrap());
+        let redrive = Arc::new(Redrive::default());
+        redrive.note(&self.queue.figures());
+        let settings = HandlerSettings {
+            input: "trail".to_owned(),
+            queue: "the queue".to_owned(),
             selection,
+            allowed: serde_json::from_value(self.allowed.clone()).unwrap(),
+            faults: Faults::new(self.policies, Arc::clone(&self.progress.faults)),
+            workers: self.workers,
+        };
+        let handler = Handler::new(
+            settings,
+            self.reads.clone(),
             keeper.clone(),
+            Arc::clone(&parking),
+            Poison::new(parking, redrive),
             Arc::clone(&self.progress),
-            self.workers,
             self.stop.clone(),
         );
         let settings = ReceiverSettings {

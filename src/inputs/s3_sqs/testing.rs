@@ -7,6 +7,7 @@ use crate::ack::{Outcome, Part};
 use crate::aws::Fault;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
+use crate::pipeline::Cause;
 use crate::record::notification::ObjectRef;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -70,6 +71,8 @@ struct Inside {
     calls: HashMap<Verb, usize>,
     /// Whether the message of a body may be deleted; `None` while the test does not care.
     may_delete: Option<MayDelete>,
+    /// Of the redrive policy: a message is not received more often.
+    max_receives: Option<u32>,
     wrongs: Vec<String>,
 }
 
@@ -109,6 +112,11 @@ impl FakeQueue {
         self.lock().rules.push(Rule { verb, wrong, skip, times });
     }
 
+    /// Sets a redrive policy: what was received so often is moved away instead of being received again.
+    pub fn redrive_after(&self, receives: u32) {
+        self.lock().max_receives = Some(receives);
+    }
+
     pub fn mend(&self) {
         self.lock().rules.clear();
     }
@@ -138,6 +146,20 @@ impl FakeQueue {
     /// What the program did that it must not do.
     pub fn wrongs(&self) -> Vec<String> {
         self.lock().wrongs.clone()
+    }
+
+    /// What it would say of itself, without being asked.
+    pub fn figures(&self) -> QueueState {
+        let inside = self.lock();
+        let left = inside.messages.iter().filter(|message| !message.deleted).count() as u64;
+        let visible = inside.messages.iter().filter(|message| message.is_visible()).count() as u64;
+        QueueState {
+            visible,
+            delayed: 0,
+            hidden: left - visible,
+            visibility: Duration::from_secs(30),
+            max_receives: inside.max_receives,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -210,7 +232,12 @@ impl Queue for FakeQueue {
             let now = Instant::now();
             let (received, next) = {
                 let mut inside = self.lock();
-                let ready = inside.messages.iter_mut().filter(|message| message.is_visible()).take(max);
+                let most = inside.max_receives.unwrap_or(u32::MAX);
+                let ready = inside
+                    .messages
+                    .iter_mut()
+                    .filter(|message| message.is_visible() && message.deliveries < most)
+                    .take(max);
                 let received: Vec<Message> = ready
                     .map(|message| {
                         message.deliveries += 1;
@@ -307,16 +334,7 @@ impl Queue for FakeQueue {
             Some(Wrong::Late(time)) => sleep(time).await,
             _ => {}
         }
-        let inside = self.lock();
-        let left = inside.messages.iter().filter(|message| !message.deleted).count() as u64;
-        let visible = inside.messages.iter().filter(|message| message.is_visible()).count() as u64;
-        Ok(QueueState {
-            visible,
-            delayed: 0,
-            hidden: left - visible,
-            visibility: Duration::from_secs(30),
-            max_receives: None,
-        })
+        Ok(self.figures())
     }
 }
 
@@ -401,7 +419,8 @@ impl Reads for FakeReads {
         match end {
             End::Transient | End::Final => {
                 part.fail("scripted");
-                return Read::Failed { transient: end == End::Transient, reason: "scripted".to_owned() };
+                let cause = (end == End::Final).then_some(Cause::ObjectMissing);
+                return Read::Failed { transient: end == End::Transient, cause, reason: "scripted".to_owned() };
             }
             End::Panic => panic!("scripted"),
             End::Settled(_) | End::Lost(_) => {}
@@ -420,7 +439,7 @@ impl Reads for FakeReads {
                 End::Transient | End::Final | End::Panic => {}
             }
         });
-        Read::Done { records: 3 }
+        Read::Done { records: 3, ignored: 0 }
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Stands {
     Record,
     /// An object, or a record of which the letter holds a piece: the object is read again.
     Object,
+    /// A message that was not understood: it is read anew from its text.
+    Message,
 }
 
 /// What tells the subject of a letter from all others: a hash, so that millions fit into memory.
@@ -62,6 +64,14 @@ const BROKEN_RECORD: &str = "broken-record";
 pub const BROKEN_RECORDS: &str = "broken-records";
 /// A record of which the letter holds the head.
 const TOO_LARGE: &str = "too-large";
+/// A message by which a topic asks to confirm its subscription.
+pub const UNCONFIRMED: &str = "subscription-confirmation";
+/// An object in a bucket that is not to be read.
+pub const FOREIGN_BUCKET: &str = "foreign-bucket";
+/// A note about an object whose message is left to the queue's redrive policy.
+pub const LEFT_OBJECT: &str = "left-to-redrive";
+/// A note about a message that is not understood and is left to the queue's redrive policy.
+pub const LEFT_MESSAGE: &str = "message-left-to-redrive";
 
 impl Letter {
     /// Reads one line.
@@ -101,6 +111,7 @@ impl Letter {
         match (&self.document_id, self.code.as_str()) {
             _ if self.truncated || self.record.is_empty() => Stands::Object,
             (Some(_), _) => Stands::Document,
+            (None, code) if is_about_message(code) => Stands::Message,
             (None, BROKEN_RECORD) => Stands::Record,
             (None, _) => Stands::Object,
         }
@@ -156,8 +167,14 @@ fn keys(code: &str, source: &Source, offset: Option<u64>, id: Option<&str>, reco
         (Some(id), _) => [Some(Key::hash(&[b"document", id.as_bytes()])), by_offset].into_iter().flatten().collect(),
         (None, BROKEN_RECORD | TOO_LARGE) => vec![by_offset.unwrap_or_else(|| Key::of("text", source, record))],
         (None, BROKEN_RECORDS) => vec![Key::of("rest", source, &[])],
+        (None, code) if is_about_message(code) => vec![Key::of("message", source, record)],
         (None, _) => vec![Key::of_object(source)],
     }
+}
+
+/// Whether a letter of this code holds a message rather than a piece of an object.
+fn is_about_message(code: &str) -> bool {
+    code.starts_with("notification-") || matches!(code, UNCONFIRMED | LEFT_MESSAGE)
 }
 
 /// A letter as it stands in its line.
@@ -332,6 +349,11 @@ mod tests {
             ("too-large", r#","record":"{""#, Stands::Object),
             ("corrupt-object", r#","record":"{\"a\"""#, Stands::Object),
             ("s3-access-denied", "", Stands::Object),
+            ("left-to-redrive", "", Stands::Object),
+            ("foreign-bucket", "", Stands::Object),
+            ("message-left-to-redrive", r#","record":"hello""#, Stands::Message),
+            ("notification-not-json", r#","record":"hello""#, Stands::Message),
+            ("subscription-confirmation", r#","record":"{}""#, Stands::Message),
         ] {
             assert_eq!(v1(code, more).stands(), stands, "{code} {more}");
         }
@@ -351,6 +373,9 @@ mod tests {
         for (a, b) in [(&broken, &moved), (&broken, &object), (&broken, &rest), (&object, &rest)] {
             assert!(!shares(a, b), "{a:?} {b:?}");
         }
+        let message = |code, text| v1(code, &format!(r#","record":"{text}""#));
+        assert!(shares(&message("notification-not-json", "x"), &message("message-left-to-redrive", "x")));
+        assert!(!shares(&message("notification-not-json", "x"), &message("notification-not-json", "y")));
         let elsewhere = v1("broken-record", r#","offset":17,"bucket":"b","record":"x""#);
         assert!(!shares(&broken, &elsewhere));
         let nowhere = |text| v1("broken-record", &format!(r#","record":"{text}""#));

@@ -14,7 +14,9 @@ mod purge;
 mod read;
 mod replayed;
 
-pub use letter::{BROKEN_RECORDS, Key, Letter, LetterId, Stands};
+pub use letter::{
+    BROKEN_RECORDS, FOREIGN_BUCKET, Key, LEFT_MESSAGE, LEFT_OBJECT, Letter, LetterId, Stands, UNCONFIRMED,
+};
 pub use purge::{Purged, purge};
 pub use read::{End, Entry, Letters};
 pub use replayed::Marks;
@@ -123,6 +125,19 @@ impl Parking {
     /// # Errors
     /// The disk is full or failing; then none of these records counts as parked and the call may be repeated.
     pub fn park(&self, records: &[Parked<'_>]) -> io::Result<()> {
+        self.note(records)?;
+        let mut counts = lock(&self.counts);
+        for parked in records {
+            *counts.entry(parked.code).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Writes lines about what stays with its source, which count nothing as parked. Else as [`park`](Parking::park).
+    ///
+    /// # Errors
+    /// The disk is full or failing; the call may be repeated.
+    pub fn note(&self, records: &[Parked<'_>]) -> io::Result<()> {
         let timestamp = format!("{:.3}", jiff::Timestamp::now());
         if let Some(files) = &self.files {
             let (mut text, mut letters) = (Vec::new(), 0);
@@ -135,10 +150,6 @@ impl Parking {
                 lock(files).append(&text)?;
                 self.written.fetch_add(letters, Relaxed);
             }
-        }
-        let mut counts = lock(&self.counts);
-        for parked in records {
-            *counts.entry(parked.code).or_default() += 1;
         }
         Ok(())
     }

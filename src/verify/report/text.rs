@@ -4,6 +4,7 @@ use super::{Said, Tally, tally, visit};
 use crate::verify::finding::{Finding, Kind, Severity};
 use crate::verify::moment::{HOUR, display};
 use crate::verify::run::Outcome;
+use crate::visible;
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -93,7 +94,7 @@ impl Lines<'_> {
     fn fine(&mut self, text: &str) {
         if self.verbose && self.ended.is_ok() {
             self.spaced = false;
-            self.ended = writeln!(self.out, "{text}");
+            self.ended = writeln!(self.out, "{}", visible::line(text));
         }
     }
 
@@ -105,7 +106,7 @@ impl Lines<'_> {
 
     fn note(&mut self, text: &str) {
         if self.ended.is_ok() {
-            self.ended = write!(self.notes, "{text}");
+            self.ended = write!(self.notes, "{}", visible::lines(text));
         }
     }
 }
@@ -141,25 +142,12 @@ pub fn line(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     };
     write!(out, "{label}{severity}\t{kind}")?;
     if let Some(object) = &finding.object {
-        write!(out, "\t{}", plain(&object.to_string()))?;
+        write!(out, "\t{}", visible::line(&object.to_string()))?;
     }
     if let Some((from, to)) = finding.period {
         write!(out, "\t{} to {}", display(from), display(to))?;
     }
-    writeln!(out, "\t{}", plain(&finding.reason))
-}
-
-/// Names are anybody's: control characters in them must not write lines or colours of their own.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            plain.extend(character.escape_default());
-        } else {
-            plain.push(character);
-        }
-    }
-    plain
+    writeln!(out, "\t{}", visible::line(&finding.reason))
 }
 
 fn coverage(out: &mut dyn Write, outcome: &Outcome) -> io::Result<()> {

@@ -42,7 +42,10 @@ impl Trail {
     async fn notify(&self) {
         let arn = format!("arn:aws:sqs:us-east-1:123456789012:{}", self.bucket);
         let queue = QueueConfiguration::builder().queue_arn(arn).events(Event::S3ObjectCreated).build().unwrap();
-        let configuration = NotificationConfiguration::builder().queue_configurations(queue).build();
+        self.announce(NotificationConfiguration::builder().queue_configurations(queue).build()).await;
+    }
+
+    async fn announce(&self, configuration: NotificationConfiguration) {
         self.s3
             .put_bucket_notification_configuration()
             .bucket(&self.bucket)
@@ -56,12 +59,33 @@ impl Trail {
         self.s3.put_object().bucket(&self.bucket).key(key).body(bytes.into()).send().await.unwrap();
     }
 
+    /// The same without an announcement.
+    pub async fn put_silently(&self, key: &str, bytes: Vec<u8>) {
+        self.announce(NotificationConfiguration::builder().build()).await;
+        self.put(key, bytes).await;
+    }
+
+    /// Gives the queue a redrive policy and a dead letter queue, whose URL is answered.
+    pub async fn redrive_after(&self, receives: u32) -> String {
+        let name = format!("{}-dead", self.bucket);
+        let url = self.sqs.create_queue().queue_name(&name).send().await.unwrap().queue_url.unwrap();
+        let arn = format!("arn:aws:sqs:us-east-1:123456789012:{name}");
+        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{receives}}}"#);
+        let request = self.sqs.set_queue_attributes().queue_url(&self.queue_url);
+        request.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
+        url
+    }
+
     pub async fn send(&self, body: &str) {
         self.sqs.send_message().queue_url(&self.queue_url).message_body(body).send().await.unwrap();
     }
 
     /// Messages that wait, and messages that somebody holds.
     pub async fn depth(&self) -> (u64, u64) {
+        self.depth_of(&self.queue_url).await
+    }
+
+    pub async fn depth_of(&self, url: &str) -> (u64, u64) {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
@@ -69,7 +93,7 @@ impl Trail {
         let answer = self
             .sqs
             .get_queue_attributes()
-            .queue_url(&self.queue_url)
+            .queue_url(url)
             .set_attribute_names(Some(names.to_vec()))
             .send()
             .await

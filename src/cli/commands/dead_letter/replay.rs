@@ -73,11 +73,11 @@ fn failure(replayed: &Replayed) -> Option<Failure> {
 }
 
 fn print_plan(plan: &Planned, out: &mut dyn Write) -> io::Result<()> {
-    let rows = plan
-        .by_code
-        .iter()
-        .map(|(code, n)| vec![visible::line(code), grouped(n.documents), grouped(n.records), grouped(n.objects)]);
-    render::table(out, &["code", "sent as they are", "mapped anew", "object read again"], rows.collect(), &[1, 2, 3])?;
+    let rows = plan.by_code.iter().map(|(code, n)| {
+        vec![visible::line(code), grouped(n.documents), grouped(n.records), grouped(n.objects), grouped(n.messages)]
+    });
+    let heading = ["code", "sent as they are", "mapped anew", "object read again", "message read again"];
+    render::table(out, &heading, rows.collect(), &[1, 2, 3, 4])?;
     if plan.replayed_before > 0 {
         writeln!(out, "replayed before, not sent again: {}", grouped(plan.replayed_before))?;
     }

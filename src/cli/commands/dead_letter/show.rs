@@ -4,6 +4,7 @@ use super::{place, when};
 use crate::cli::args::{DeadLetterShowArgs, Format, Global};
 use crate::cli::{Failure, load, visible};
 use crate::output::parking::{End, FOLDER, Letter, LetterId, Letters, Marks, Stands};
+use crate::record::notification::{self, Notification};
 use anyhow::Context as _;
 use serde_json::json;
 use std::io::{self, Write};
@@ -61,7 +62,14 @@ fn way(letter: &Letter) -> &'static str {
         Stands::Document => "sent as it is, with its _id",
         Stands::Record => "mapped anew from its text",
         Stands::Object => "its object is read again",
+        Stands::Message if names_objects(&letter.record) => "its message is read again",
+        Stands::Message => "none: this version does not understand the message either",
     }
+}
+
+fn names_objects(message: &[u8]) -> bool {
+    let read = std::str::from_utf8(message).ok().and_then(|body| notification::read(body).ok());
+    matches!(read, Some(Notification::Objects { .. }))
 }
 
 fn print(id: LetterId, letter: &Letter, replayed: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -86,7 +94,11 @@ fn print(id: LetterId, letter: &Letter, replayed: bool, out: &mut dyn Write) -> 
             writeln!(out, "{name:<9} {}", visible::line(&value))?;
         }
     }
-    let what = if letter.document_id.is_some() { "document" } else { "record" };
+    let what = match (&letter.document_id, letter.stands()) {
+        (Some(_), _) => "document",
+        (None, Stands::Message) => "message",
+        (None, _) => "record",
+    };
     if letter.record.is_empty() {
         return writeln!(out, "{what:<9} none is kept");
     }

@@ -3,6 +3,7 @@
 use super::read::{Lines, Records, Step, files};
 use crate::cli::{Failure, render};
 use crate::ecs::{Mapped, Mapper, Origin, Position, Timestamp};
+use crate::visible;
 use anyhow::Context as _;
 use std::io::Write;
 use std::path::PathBuf;
@@ -93,7 +94,7 @@ fn rows_of(id: &str, text: &[u8], at: Position<'_>, mapper: &mut Mapper, now: Ti
 
 fn rows(mapped: &Mapped<'_>) -> Rows {
     let row = |(field, value): (&crate::ecs::Field, String)| {
-        vec![field.name.to_owned(), shortened(&value), field.rule_text(), field.source().to_owned()]
+        vec![field.name.to_owned(), visible::line(&shortened(&value)), field.rule_text(), field.source().to_owned()]
     };
     mapped.fields().into_iter().map(row).collect()
 }

@@ -1,4 +1,7 @@
-//! Foreign text on a terminal: what could move the cursor, hide or reverse text is shown as an escape.
+//! Foreign text for people: what could move the cursor, hide or reverse text is shown as an escape.
+//!
+//! Keys, file names, user agents and answers of servers come from outside. Every way out to a terminal, a log or a page
+//! goes through here; what leaves as data (documents, letters) is JSON, which says the same in escapes.
 
 /// `text` in which every control and direction character is shown, as `\n` or `\u{1b}`.
 pub fn line(text: &str) -> String {
