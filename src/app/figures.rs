@@ -1,6 +1,6 @@
 //! The figures of a run, gathered from those who count.
 
-use crate::ack::Counters;
+use crate::ack::{Counters, Miscount};
 use crate::filter::Rule;
 use crate::inputs::Progress;
 use crate::output::parking::Parking;
@@ -20,6 +20,21 @@ pub(super) struct Figures {
 }
 
 impl Figures {
+    /// Says which objects do not add up.
+    pub fn say_miscounts(&self) {
+        for (input, counters, _) in &self.inputs {
+            for Miscount { object, issued, ended } in counters.take_miscounts() {
+                tracing::error!(
+                    input,
+                    object,
+                    issued,
+                    ended,
+                    "a fault inside trailship: the records of an object do not add up; please report it with the log"
+                );
+            }
+        }
+    }
+
     /// What the run has done so far.
     pub fn read(&self) -> Summary {
         let inputs: Vec<InputStatus> =

@@ -101,6 +101,7 @@ impl Mill {
 
     /// Begins an object.
     pub fn begin(&self, part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool) -> Reading {
+        part.named(&source.object);
         Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules))
     }
 

@@ -74,6 +74,11 @@ impl Collector for Figures {
             "Records received less those in flight and those with an outcome; anything but 0 is a fault of the program.",
             inputs().map(|(at, it)| (at, it.unbalanced)),
         )?;
+        all.counters(
+            "objects_miscounted",
+            "Objects whose records did not add up at their end; anything but 0 is a fault of the program.",
+            inputs().map(|(at, it)| (at, it.records.miscounted)),
+        )?;
         let objects = inputs().flat_map(|([input], it)| {
             [("read", it.objects), ("skipped", it.skipped)].map(|(result, n)| ([input, ("result", result)], n))
         });
