@@ -1,6 +1,7 @@
 //! Keys of an input of type `file`.
 
 use crate::config::types::{Pattern, Period};
+use crate::inputs::order::Order;
 use crate::inputs::selection::FileSelector;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ pub struct FileConfig {
     pub paths: Vec<String>,
     /// Pause between two looks for new files; not used with `--once`.
     pub scan_frequency: Period,
+    /// Which of the files that a look finds are read first: `any`, or `newest`.
+    pub order: Order,
     /// Files read at a time.
     pub number_of_workers: usize,
     /// Paths of log files; blank skips them.
@@ -36,6 +39,7 @@ impl Default for FileConfig {
             enabled: true,
             paths: Vec::new(),
             scan_frequency: Period::from_secs(10),
+            order: Order::Any,
             number_of_workers: 4,
             cloudtrail_regex: Pattern::containing("/CloudTrail/"),
             cloudtrail_digest_regex: Pattern::default(),

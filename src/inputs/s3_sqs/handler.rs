@@ -6,16 +6,18 @@
 
 use super::keeper::Keeper;
 use super::receiver::Reads;
+use super::turns::{Turn, Turns};
 use crate::ack::Delivery;
 use crate::inputs::Progress;
+use crate::inputs::order::{self, Order};
 use crate::inputs::reader::Read;
 use crate::inputs::selection::{Choice, Selection};
 use crate::record::notification::{self, Notification, ObjectRef};
+use jiff::civil::DateTime;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +27,7 @@ pub struct Handler<R> {
     selection: Selection,
     keeper: Keeper,
     progress: Arc<Progress>,
-    readers: Arc<Semaphore>,
+    readers: Arc<Turns<Newness>>,
     stop: CancellationToken,
     said: Mutex<Said>,
 }
@@ -38,19 +40,22 @@ struct Said {
     faults: u32,
 }
 
+/// When CloudTrail delivered the newest object of a message; messages whose keys do not tell go behind the others.
+type Newness = Option<DateTime>;
+
 /// Faults of objects that are said in one minute.
 const FAULTS_A_MINUTE: u32 = 10;
 /// Why a message is given back unread after a stop.
 const RUN_ENDS: &str = "the run ends";
 
 impl<R: Reads> Handler<R> {
-    /// Reads `workers` objects at a time.
+    /// Reads `workers` objects at a time; of the messages that wait those go first that `order` says.
     pub fn new(
         reads: R,
         selection: Selection,
         keeper: Keeper,
         progress: Arc<Progress>,
-        workers: usize,
+        (order, workers): (Order, usize),
         stop: CancellationToken,
     ) -> Handler<R> {
         Handler {
@@ -58,7 +63,7 @@ impl<R: Reads> Handler<R> {
             selection,
             keeper,
             progress,
-            readers: Arc::new(Semaphore::new(workers)),
+            readers: Turns::new(order, workers),
             stop,
             said: Mutex::default(),
         }
@@ -66,18 +71,15 @@ impl<R: Reads> Handler<R> {
 
     /// Brings a held message to its end, or to where only its records are under way. `delivery` has the keeper's `key`.
     pub async fn handle(&self, key: u64, delivery: Delivery, body: String) {
-        let reader = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => None,
-            reader = self.readers.acquire() => reader.ok(),
-        };
-        let Some(_reader) = reader else {
+        if self.stop.is_cancelled() {
             return delivery.fail(RUN_ENDS);
-        };
+        }
         let read = notification::read(&body);
         drop(body);
         match read {
             Ok(Notification::Objects { objects, ignored, .. }) => {
+                let newest = objects.iter().filter_map(|object| order::delivered(object.key.as_str())).max();
+                let Some(_turn) = self.turn(newest).await else { return delivery.fail(RUN_ENDS) };
                 self.progress.skipped.fetch_add(ignored as u64, Relaxed);
                 self.read_objects(key, delivery, &objects).await;
             }
@@ -101,6 +103,15 @@ impl<R: Reads> Handler<R> {
                 }
                 self.keeper.leave(key).await;
             }
+        }
+    }
+
+    /// A turn at reading; none after a stop.
+    async fn turn(&self, newest: Newness) -> Option<Turn<Newness>> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            turn = self.readers.take(newest) => Some(turn),
         }
     }
 
