@@ -45,7 +45,8 @@ REIGNS = {
 }
 # By number of the bulk, in a run that proves that loss and double are noticed: nothing else is injected there.
 LIES = {2: "swallowed", 4: "stored twice"}
-SHIPPER_EVENTS = ("kill -9", "kill -9", "kill -9", "stopped and started", "frozen")
+KILLED_WITHOUT_CREDENTIALS = "kill -9, and no credentials at the start"
+SHIPPER_EVENTS = ("kill -9", "kill -9", "kill -9", KILLED_WITHOUT_CREDENTIALS, "stopped and started", "frozen")
 SEARCH_EVENTS = ("search: killed and started", "search: stopped and started")
 # In shorter runs, events and the gaps between them are shorter, too.
 WHOLE_LENGTH_FROM_SECONDS = 120
@@ -125,7 +126,7 @@ def events(draw, seconds):
 
 def lengths(name):
     """Shortest and longest time of an event (s)."""
-    if name in REIGNS:
+    if name in REIGNS or name == KILLED_WITHOUT_CREDENTIALS:
         return REIGN_SECONDS
     if name in SEARCH_EVENTS:
         return OUTAGE_SECONDS

@@ -28,11 +28,11 @@ import wire
 
 import report
 from ends import Server
-from faults import AWS, REIGNS, SEARCH, Injector, Plan
+from faults import AWS, KILLED_WITHOUT_CREDENTIALS, REIGNS, SEARCH, Injector, Plan
 from load import SHAPES, Load
 from proxy import Proxy
 from reconcile import reconcile
-from shipper import START_SECONDS, Shipper
+from shipper import Shipper
 from trail import Trail
 
 ENGINES = ("opensearch", "elasticsearch", "opensearch3", "elasticsearch9")
@@ -148,6 +148,8 @@ class Run:
         began = self.now()
         if event.name in REIGNS:
             await self.reign(event)
+        elif event.name == KILLED_WITHOUT_CREDENTIALS:
+            await self.start_without_credentials(event)
         elif event.name == "kill -9":
             await self.shipper.kill()
             await asyncio.sleep(event.seconds)
@@ -171,8 +173,6 @@ class Run:
     async def reign(self, event):
         """One fault for every call to one side, and whether trailship says that it is not ready."""
         side, kind = REIGNS[event.name]
-        if event.name == EXPIRED:
-            await self.within(START_SECONDS, self.shipper.has_begun)
         self.injectors[side].reign = kind
         began, unready = self.now(), None
         while self.now() < began + event.seconds:
@@ -183,6 +183,21 @@ class Run:
         self.unready.append((event.name, event.seconds, unready))
         if unready is None and event.name == EXPIRED and event.seconds >= UNREADY_SECONDS:
             self.shipper.fault(f"its credentials were refused for {event.seconds:.1f} s, and it stayed ready")
+
+    async def start_without_credentials(self, event):
+        """Killed, and started while its credentials are refused: it has to wait for them, and to say so."""
+        self.injectors[AWS].reign = REIGNS[EXPIRED][1]
+        await self.shipper.kill()
+        await self.shipper.start()
+        began, unready = self.now(), None
+        while self.now() < began + event.seconds:
+            await asyncio.sleep(0.25)
+            if unready is None and await self.shipper.is_ready() is False:
+                unready = self.now() - began
+        self.injectors[AWS].reign = None
+        self.unready.append((event.name, event.seconds, unready))
+        if unready is None and event.seconds >= UNREADY_SECONDS:
+            self.shipper.fault(f"it started without credentials, and was not unready for {event.seconds:.1f} s")
 
     async def settle(self):
         """The faults are over: trailship has to empty the queue by itself; then bucket and index are compared."""
