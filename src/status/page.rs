@@ -1,6 +1,6 @@
 //! `/status`: one page for people, without scripts, that loads itself anew every five seconds.
 
-use super::summary::grouped;
+use super::summary::{Lasted, grouped};
 use super::{Health, InputStatus, Summary};
 use std::fmt::{self, Display, Write};
 
@@ -123,33 +123,5 @@ impl Display for Text<'_> {
             '\'' => f.write_str("&#39;"),
             c => f.write_char(c),
         })
-    }
-}
-
-/// Seconds as days, hours, minutes and seconds, the two largest that there are.
-struct Lasted(f64);
-
-impl Display for Lasted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whole seconds of a run's time fit.
-        let seconds = self.0.max(0.0) as u64;
-        match seconds {
-            0..60 => write!(f, "{seconds} s"),
-            60..3_600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
-            3_600..86_400 => write!(f, "{} h {} min", seconds / 3_600, seconds / 60 % 60),
-            _ => write!(f, "{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_for_people() {
-        for (seconds, text) in [(0.4, "0 s"), (61.0, "1 min 1 s"), (7_260.0, "2 h 1 min"), (90_000.0, "1 d 1 h")] {
-            assert_eq!(Lasted(seconds).to_string(), text);
-        }
     }
 }
