@@ -1,10 +1,12 @@
 //! Delivery, part, receipt, verdict: counted promises whose default is "give it back".
 //!
 //! Invariants: a receipt is never cloned; `issue`, `split` and `merge` conserve the number of open records; a delivery
-//! sends exactly one verdict, when its last part and receipt are gone. Drop neither blocks nor logs.
+//! sends exactly one verdict, when its last part and receipt are gone. Drop neither blocks nor logs. Each part is counted
+//! twice, at its issue and at its ends; one that does not add up is noted by its name.
 
+use super::miscount::{Miscount, Miscounts};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// How a record ended. There is no "failed": what failed is still open.
@@ -29,6 +31,13 @@ pub struct Tally {
     pub parked: u64,
     /// Issued, but without outcome when the last receipt went.
     pub lost: u64,
+}
+
+impl Tally {
+    /// Records that ended, whichever way.
+    pub fn records(&self) -> u64 {
+        self.indexed + self.duplicate + self.filtered + self.parked + self.lost
+    }
 }
 
 /// The end of a delivery, sent once.
@@ -56,10 +65,12 @@ pub struct Counters {
     returned: AtomicU64,
     in_flight: AtomicU64,
     repaired: AtomicU64,
+    miscounts: Miscounts,
 }
 
 /// A reading of [`Counters`], in records.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Taken out of objects.
     pub received: u64,
@@ -72,6 +83,8 @@ pub struct Counts {
     pub in_flight: u64,
     /// Of those received: whose document had to be changed for the index to take it. No outcome of its own.
     pub repaired: u64,
+    /// Objects whose records did not add up at their end; 0 unless the program is wrong.
+    pub miscounted: u64,
 }
 
 impl Counters {
@@ -85,7 +98,13 @@ impl Counters {
             returned: self.returned.load(Relaxed),
             in_flight: self.in_flight.load(Relaxed),
             repaired: self.repaired.load(Relaxed),
+            miscounted: self.miscounts.seen(),
         }
+    }
+
+    /// The parts that did not add up since the last call; of very many the first.
+    pub fn take_miscounts(&self) -> Vec<Miscount> {
+        self.miscounts.take()
     }
 
     fn of(&self, outcome: Outcome) -> &AtomicU64 {
@@ -141,6 +160,8 @@ impl Delivery {
     pub fn part(&self) -> Part {
         Part(Arc::new(PartCore {
             delivery: Arc::clone(&self.0),
+            name: OnceLock::new(),
+            issued: AtomicU64::new(0),
             complete: AtomicBool::new(false),
             report: Mutex::default(),
         }))
@@ -158,11 +179,17 @@ impl Delivery {
 }
 
 impl Part {
+    /// Says what it is, for people, when it has no name yet.
+    pub fn named(&self, name: &str) {
+        self.0.name.get_or_init(|| name.to_owned());
+    }
+
     /// Takes responsibility for `n` more records.
     pub fn issue(&self, n: u64) -> Receipt {
         let counters = &self.0.delivery.counters;
         counters.received.fetch_add(n, Relaxed);
         counters.in_flight.fetch_add(n, Relaxed);
+        self.0.issued.fetch_add(n, Relaxed);
         Receipt { part: Arc::clone(&self.0), open: n }
     }
 
@@ -261,6 +288,8 @@ struct DeliveryReport {
 
 struct PartCore {
     delivery: Arc<DeliveryCore>,
+    name: OnceLock<String>,
+    issued: AtomicU64,
     complete: AtomicBool,
     report: Mutex<(Tally, Option<String>)>,
 }
@@ -268,6 +297,11 @@ struct PartCore {
 impl Drop for PartCore {
     fn drop(&mut self) {
         let (tally, reason) = std::mem::take(&mut *lock(&self.report));
+        let (issued, ended) = (self.issued.load(Relaxed), tally.records());
+        if issued != ended {
+            let object = self.name.get().cloned().unwrap_or_default();
+            self.delivery.counters.miscounts.note(Miscount { object, issued, ended });
+        }
         let mut report = lock(&self.delivery.report);
         report.tally.indexed += tally.indexed;
         report.tally.duplicate += tally.duplicate;
@@ -364,6 +398,25 @@ mod tests {
         }
     }
 
+    /// No caller can bring this about; the counts are spoilt from within.
+    #[test]
+    fn a_part_that_does_not_add_up_is_named() {
+        let (delivery, counters, _verdicts) = open();
+        let (good, wrong) = (delivery.part(), delivery.part());
+        for (part, name) in [(&good, "s3://b/good"), (&wrong, "s3://b/wrong")] {
+            part.named(name);
+            part.named("another");
+            let mut receipt = part.issue(3);
+            receipt.settle(Outcome::Filtered, 2);
+        }
+        wrong.0.issued.fetch_add(1, Relaxed);
+        (good.complete(), wrong.complete());
+        delivery.seal();
+        let miscount = Miscount { object: "s3://b/wrong".to_owned(), issued: 4, ended: 3 };
+        assert_eq!((counters.read().miscounted, counters.take_miscounts()), (1, vec![miscount]));
+        assert_eq!((counters.read().miscounted, counters.take_miscounts()), (1, vec![]), "each is told once");
+    }
+
     #[test]
     fn a_panic_gives_back() {
         let (delivery, _, mut verdicts) = open();
@@ -413,6 +466,7 @@ mod tests {
             prop_assert_eq!(verdict.settled, tally.lost == 0);
             let counts = counters.read();
             prop_assert_eq!((counts.unbalanced(), counts.in_flight, counts.received), (0, 0, issued));
+            prop_assert_eq!(counts.miscounted, 0);
         }
     }
 }

@@ -9,7 +9,9 @@
 mod budget;
 mod delivery;
 mod frontier;
+mod miscount;
 
 pub use budget::{Budget, Charge};
 pub use delivery::{Counters, Counts, Delivery, Outcome, Part, Receipt, Tally, Verdict};
 pub use frontier::{Frontier, Ticket};
+pub use miscount::Miscount;

@@ -1,6 +1,6 @@
 //! The figures of a run, gathered from those who count.
 
-use crate::ack::Counters;
+use crate::ack::{Counters, Miscount};
 use crate::filter::Rule;
 use crate::inputs::Progress;
 use crate::output::parking::Parking;
@@ -21,6 +21,21 @@ pub(super) struct Figures {
 }
 
 impl Figures {
+    /// Says which objects do not add up.
+    pub fn say_miscounts(&self) {
+        for (input, counters, _) in &self.inputs {
+            for Miscount { object, issued, ended } in counters.take_miscounts() {
+                tracing::error!(
+                    input,
+                    object,
+                    issued,
+                    ended,
+                    "a fault inside trailship: the records of an object do not add up; please report it with the log"
+                );
+            }
+        }
+    }
+
     /// What the run has done so far.
     pub fn read(&self) -> Summary {
         let inputs: Vec<InputStatus> =
@@ -72,10 +87,10 @@ fn input(id: &str, counters: &Counters, progress: &Progress) -> InputStatus {
     }
 }
 
-fn faults(counts: &[(Cause, Policy, u64)]) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+fn faults(counts: &[(Cause, Policy, u64)]) -> BTreeMap<String, BTreeMap<String, u64>> {
     let mut faults: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
     for (cause, policy, n) in counts {
-        faults.entry(cause.name()).or_default().insert(policy.name(), *n);
+        faults.entry(cause.name().to_owned()).or_default().insert(policy.name().to_owned(), *n);
     }
     faults
 }

@@ -5,11 +5,13 @@ mod figures;
 mod identity;
 mod letters;
 mod mapping;
+mod overview;
 mod replay;
 mod run;
 mod settings;
 
 pub use identity::{Identity, IdentityError};
-pub use replay::{ByCode, Held, Planned, ReplayError, Replayed, Stayed, Wanted, hold, plan, replay};
+pub use overview::{Events, InputOverview, LettersOfCode, Overview, Place, Process, Section, Series};
+pub use replay::{ByCode, Held, Planned, ReplayError, ReplayProgress, Replayed, Stayed, Wanted, hold, plan, replay};
 pub use run::{RunError, Stop, Watch, run};
 pub use settings::{CommandLine, Settings, read};

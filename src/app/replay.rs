@@ -15,7 +15,7 @@ pub use lots::{Planned, Wanted, plan};
 pub use outcome::{ByCode, Replayed, Stayed};
 
 use super::identity::{Identity, IdentityError};
-use super::run::{Stop, WAITING_BULKS, send};
+use super::run::{Stop, TICK, WAITING_BULKS, send};
 use super::settings::Settings;
 use crate::ack::Counters;
 use crate::ecs;
@@ -27,13 +27,16 @@ use crate::output::parking::{FOLDER, LetterId, Marks, Parking};
 use crate::pipeline::Mill;
 use crate::state::StateError;
 use crate::status;
-use lots::Survey;
+use lots::{Lot, Survey};
+use outcome::Tally;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 use tokio::sync::mpsc;
-use work::{Reader, Work};
+use work::{Reader, SoFar, Work};
 
 /// Why letters cannot be sent again or deleted.
 #[derive(Debug, thiserror::Error)]
@@ -76,11 +79,30 @@ pub fn hold(data: &Path) -> Result<Held, ReplayError> {
     }
 }
 
+/// How far a replay is, in letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplayProgress {
+    /// That were chosen.
+    pub letters: u64,
+    /// That have an outcome.
+    pub tried: u64,
+    /// That failed again.
+    pub stayed: u64,
+}
+
+/// Told four times a second how far the replay is.
+pub type WatchReplay<'a> = &'a mut (dyn FnMut(&ReplayProgress) + Send);
+
 /// Sends the wanted letters again, until all of them were tried or `stop` is signalled.
 ///
 /// # Errors
 /// [`ReplayError`]; what was marked before it stays marked.
-pub async fn replay(settings: Settings, wanted: Wanted, stop: &Stop) -> Result<Replayed, ReplayError> {
+pub async fn replay(
+    settings: Settings,
+    wanted: Wanted,
+    stop: &Stop,
+    watch: WatchReplay<'_>,
+) -> Result<Replayed, ReplayError> {
     let started = Instant::now();
     std::thread::spawn(ecs::preload_user_agents);
     let Held(identity) = hold(&settings.data)?;
@@ -139,9 +161,10 @@ pub async fn replay(settings: Settings, wanted: Wanted, stop: &Stop) -> Result<R
         parking: Arc::clone(&parking),
         counters: Arc::clone(&counters),
         marks: marks_now,
+        so_far: SoFar::default(),
     };
     let _deadline = deadline(stop, settings.shutdown_timeout);
-    let done = work.run(lots, &stop.stop).await;
+    let done = watched(&work, lots, stop, survey.letters, watch).await;
     // Everything has its outcome, or was dropped by the abort; now the threads and the senders end by themselves.
     drop(work);
     let _ = tokio::task::spawn_blocking(move || threads.join()).await;
@@ -149,6 +172,24 @@ pub async fn replay(settings: Settings, wanted: Wanted, stop: &Stop) -> Result<R
     let tally = done?;
     drop(identity);
     Ok(Replayed::new(tally, survey.letters, counters.read(), parking.written(), started.elapsed()))
+}
+
+/// Works, and tells four times a second how far it is.
+async fn watched(
+    work: &Work,
+    lots: mpsc::Receiver<io::Result<Lot>>,
+    stop: &Stop,
+    letters: u64,
+    watch: WatchReplay<'_>,
+) -> Result<Tally, ReplayError> {
+    let mut working = pin!(work.run(lots, &stop.stop));
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            done = &mut working => return done,
+            _ = ticks.tick() => watch(&work.so_far.read(letters)),
+        }
+    }
 }
 
 /// Gives up what is under way when a stop has lasted for `patience`.

@@ -16,7 +16,7 @@ use crate::output::kinds::{self, OutputError};
 use crate::output::parking::{self, Parking};
 use crate::output::{Bulk, Output};
 use crate::pipeline::Mill;
-use crate::status::{self, Endpoint, Health, Subject, Summary};
+use crate::status::{self, Endpoint, Health, InputStatus, Subject, Summary};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 /// Bulks that wait for a sender, beside those being sent.
 pub(super) const WAITING_BULKS: usize = 1;
 /// How often the watcher is told.
-const TICK: Duration = Duration::from_millis(250);
+pub(super) const TICK: Duration = Duration::from_millis(250);
 
 /// Why a run ended in failure.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +166,10 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
                 failures.push(InputError { input: "all".to_owned(), reason: format!("a sender was ended by a fault inside trailship: {error}") });
                 stop.stop.cancel();
             },
-            _ = ticks.tick() => watch(&figures.read()),
+            _ = ticks.tick() => {
+                figures.say_miscounts();
+                watch(&figures.read());
+            }
             () = stop.stop.cancelled(), if deadline.is_none() => deadline = Some(tokio::time::Instant::now() + settings.shutdown_timeout),
             () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } }, if !stop.abort.is_cancelled() => {
                 tracing::warn!("`shutdown_timeout` is over; what has no outcome is given back");
@@ -187,10 +190,22 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
         // What it could not send waits for the next start.
         let _ = letters.await;
     }
+    figures.say_miscounts();
     let last = figures.read();
     watch(&last);
     drop(identity);
+    let unbalanced = unbalanced(&last);
+    unbalanced.iter().for_each(|fault| tracing::error!("{fault}"));
+    if once {
+        failures.extend(unbalanced);
+    }
     if failures.is_empty() { Ok(last) } else { Err(RunError::Inputs { reasons: failures, summary: Box::new(last) }) }
+}
+
+/// Inputs whose records do not add up at the end of a run.
+fn unbalanced(summary: &Summary) -> Vec<InputError> {
+    let fault = |input: &InputStatus| Some(InputError { input: input.id.clone(), reason: input.imbalance()? });
+    summary.inputs.iter().filter_map(fault).collect()
 }
 
 /// The HTTP endpoint, where it is enabled.
@@ -228,4 +243,30 @@ pub(super) fn send(output: &Arc<dyn Output>, queue: mpsc::Receiver<Bulk>, abort:
         });
     }
     senders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ack::Counts;
+
+    #[test]
+    fn an_input_that_does_not_add_up_is_named_at_the_end() {
+        let input = |id: &str, unbalanced, miscounted| InputStatus {
+            id: id.to_owned(),
+            records: Counts { received: 7, miscounted, ..Counts::default() },
+            unbalanced,
+            ..InputStatus::default()
+        };
+        let inputs = vec![input("good", 0, 0), input("lost", 2, 0), input("object", 0, 1)];
+        let told: Vec<String> =
+            unbalanced(&Summary { inputs, ..Summary::default() }).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "input `lost`: a fault inside trailship: of 7 records 2 are not accounted for, in 0 objects; please report it with the log",
+                "input `object`: a fault inside trailship: of 7 records 0 are not accounted for, in 1 objects; please report it with the log",
+            ]
+        );
+    }
 }

@@ -162,6 +162,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
             level: if command_line.verbose { tracing::Level::INFO } else { logging.level.into() },
             selectors: command_line.selectors.clone(),
             to_stderr: command_line.stderr || logging.to_stderr,
+            beside_line: false,
             folder: command_line.logs.clone().unwrap_or(path.logs),
             json: logging.json,
         },

@@ -191,6 +191,12 @@ impl Fault {
         }
     }
 
+    /// Whether work stands still until somebody mends something or credentials are renewed; what else there is, a cut
+    /// connection or too many requests, is everyday and passes by itself.
+    pub fn is_in_the_way(&self) -> bool {
+        !self.may_pass() || matches!(self.kind, FaultKind::Credentials | FaultKind::Expired | FaultKind::SkewedClock)
+    }
+
     /// A name from a bounded set, for metrics, logs and documentation: `s3-access-denied`.
     pub fn code(&self) -> &'static str {
         if self.service == Service::CloudTrail {

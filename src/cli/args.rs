@@ -74,6 +74,11 @@ pub enum Command {
         after_help = "Examples:\n  trailship setup -c trailship.yml                 everything that the configuration says where to put\n  trailship setup --dry-run                        show what would change\n  trailship setup --index-management --rollover    templates and lifecycle alone, and new indices\n  trailship setup --dashboards --rules             into Kibana alone"
     )]
     Setup(SetupArgs),
+    /// See how things stand: what is indexed, what waits, what is parked, what the running process says
+    #[command(
+        after_help = "Examples:\n  trailship status -c trailship.yml\n  trailship status --since 7d --format json\n\nThe process is asked when `http.enabled` is true. Searching takes the privilege `read` on the data stream.\nExit codes: 0 all is well, 1 something is in the way or could not be read."
+    )]
+    Status(StatusArgs),
     /// Check the configuration, the output or the inputs, step by step
     #[command(
         after_help = "Examples:\n  trailship test config\n  trailship test output -c trailship.yml\n  trailship test input --format json"
@@ -116,6 +121,15 @@ pub struct RunArgs {
     #[arg(long)]
     pub once: bool,
     /// Form of the summary at the end
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// How far back events are looked for, such as 24h
+    #[arg(long, value_name = "AGE", default_value = "30d")]
+    pub since: Age,
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
 }

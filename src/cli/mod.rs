@@ -74,6 +74,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Run(arguments) => commands::run::run(&cli.global, arguments, &mut out),
         Command::Map(arguments) => commands::map::map(arguments, &mut out, &mut notes),
         Command::Setup(arguments) => commands::setup::setup(&cli.global, arguments, &mut out),
+        Command::Status(arguments) => commands::status::status(&cli.global, arguments, &mut out),
         Command::Test(arguments) => commands::test::test(&cli.global, arguments, &mut out),
         Command::Validate(arguments) => commands::validate::validate(&cli.global, arguments, &mut out, &mut notes),
         Command::Export(arguments) => commands::export::export(&cli.global, arguments, &mut out, &mut notes),

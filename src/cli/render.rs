@@ -93,6 +93,11 @@ pub fn summary(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     if summary.repaired > 0 {
         writeln!(out, "repaired (tag `shape_repaired`): {}", grouped(summary.repaired))?;
     }
+    for input in &summary.inputs {
+        if let Some(imbalance) = input.imbalance() {
+            writeln!(out, "{}: {imbalance}", input.id)?;
+        }
+    }
     let rate = summary.records as f64 / summary.seconds.max(0.001);
     writeln!(out, "{:.1} s, {} records/s", summary.seconds, grouped(rate as u64))
 }

@@ -3,11 +3,12 @@
 //! A new input is one folder with a configuration struct that implements [`Input`], and one line in [`KINDS`].
 
 pub mod access;
+pub mod backlog;
 pub mod cloudwatch;
-pub mod complaints;
 pub mod file;
 pub mod kinds;
 pub mod on_fault;
+pub mod order;
 pub mod reader;
 pub mod s3_sqs;
 pub mod selection;
@@ -20,7 +21,8 @@ use crate::output::parking::Parking;
 use crate::pipeline::{FaultCounts, Mill};
 use crate::state::documents::Documents;
 use crate::status::Part as HealthPart;
-use std::path::PathBuf;
+use backlog::Looking;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -48,6 +50,12 @@ pub trait Input: Send {
         let refused = InputError { input: self.id().to_owned(), reason };
         Box::pin(std::future::ready(Err(refused)))
     }
+
+    /// Looks at what waits at the source; `data` is `path.data`, which is only read. For `trailship status`.
+    ///
+    /// # Errors
+    /// Why the source does not tell, with what to do about it.
+    fn backlog<'a>(&'a self, data: &'a Path) -> Looking<'a>;
 
     /// Checks the way to the source, step by step, and reads nothing from it: `trailship test input`.
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>>;

@@ -157,7 +157,9 @@ impl End {
             End::Fault(ObjectFault::HeldBack(text)) => met(Cause::BrokenJson, "broken-record", text),
             End::Fault(ObjectFault::Limit(text)) => met(Cause::TooLarge, "object-limit", text),
             End::Read(ReadFault::Transient(text)) => Err((true, text)),
-            End::Fault(fault @ (ObjectFault::Parking(_) | ObjectFault::NoRoom | ObjectFault::Stopped)) => Err((true, fault.to_string())),
+            End::Fault(fault @ (ObjectFault::Parking(_) | ObjectFault::NoRoom | ObjectFault::Stopped)) => {
+                Err((true, fault.to_string()))
+            }
             End::Fault(ObjectFault::Bug) | End::Whole => Err((false, ObjectFault::Bug.to_string())),
         }
     }

@@ -307,7 +307,10 @@ async fn two_long_records_that_each_hold_half_of_the_budget_do_not_wait_for_each
         )
     };
     let (one, other) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
-    assert!(matches!((&one, &other), (Read::Done { records: 2, .. }, Read::Done { records: 2, .. })), "{one:?}, {other:?}");
+    assert!(
+        matches!((&one, &other), (Read::Done { records: 2, .. }, Read::Done { records: 2, .. })),
+        "{one:?}, {other:?}"
+    );
     assert!(long.opened.load(Relaxed) > 2, "there was room for both, so this showed nothing");
     let (mut events, _folder) = receiver.events().await;
     events.sort();

@@ -7,11 +7,11 @@
 use super::backoff::Backoff;
 use super::body::Body;
 use super::lines::{LineFiles, OpenError};
-use super::repeats::Repeats;
 use super::segments::Segments;
 use super::{Bulk, BulkShape, Framing, Output};
 use crate::ack::Outcome;
 use crate::config::types::Malformed;
+use crate::telemetry::repeats::Repeats;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -84,7 +84,7 @@ impl FileConfig {
 pub struct FileOutput {
     state: Arc<Mutex<State>>,
     backoff: Backoff,
-    repeats: Repeats,
+    repeats: Repeats<&'static str>,
 }
 
 struct State {
@@ -127,11 +127,11 @@ impl FileOutput {
             let written = tokio::task::spawn_blocking(move || lock(&state).write(&items, &keys)).await;
             match written {
                 Ok(Ok(outcomes)) => {
-                    self.repeats.passed(("file-write", 0));
+                    self.repeats.passed("file-write");
                     return segments.settle(&outcomes);
                 }
                 Ok(Err(fault)) => {
-                    if let Some(due) = self.repeats.occurred(("file-write", 0)) {
+                    if let Some(due) = self.repeats.occurred("file-write") {
                         tracing::error!(error = %fault, times = due.times, "cannot write to `output.file`; trying until it works");
                     }
                 }

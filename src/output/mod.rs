@@ -11,7 +11,6 @@ mod file;
 pub mod kinds;
 mod lines;
 pub mod parking;
-mod repeats;
 mod segments;
 
 use crate::ack::{Charge, Receipt};

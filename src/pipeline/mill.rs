@@ -123,6 +123,7 @@ impl Mill {
 
     /// Begins an object.
     pub fn begin(&self, part: Part, origin: Arc<Origin>, source: Arc<Source>, digest: bool) -> Reading {
+        part.named(&source.object);
         let room = Room::new(self.chunks.clone());
         Reading::new(part, origin, source, digest, self.limits, Arc::clone(&self.rules), room)
             .facing(self.faults.clone())

@@ -74,6 +74,11 @@ impl Collector for Figures {
             "Records received less those in flight and those with an outcome; anything but 0 is a fault of the program.",
             inputs().map(|(at, it)| (at, it.unbalanced)),
         )?;
+        all.counters(
+            "objects_miscounted",
+            "Objects whose records did not add up at their end; anything but 0 is a fault of the program.",
+            inputs().map(|(at, it)| (at, it.records.miscounted)),
+        )?;
         let objects = inputs().flat_map(|([input], it)| {
             [("read", it.objects), ("skipped", it.skipped)].map(|(result, n)| ([input, ("result", result)], n))
         });
@@ -90,7 +95,10 @@ impl Collector for Figures {
         });
         all.counters("messages", "Messages of the queue.", messages)?;
         let faults = inputs().flat_map(|([input], it)| {
-            let each = it.faults.iter().flat_map(|(cause, by)| by.iter().map(move |(policy, n)| (*cause, *policy, *n)));
+            let each = it
+                .faults
+                .iter()
+                .flat_map(|(cause, by)| by.iter().map(move |(policy, n)| (cause.as_str(), policy.as_str(), *n)));
             each.map(move |(cause, policy, n)| ([input, ("cause", cause), ("policy", policy)], n))
         });
         all.counters("input_faults", "Objects, records and messages that could not be shipped.", faults)?;

@@ -1,6 +1,6 @@
 //! `/status`: one page for people, without scripts, that loads itself anew every five seconds.
 
-use super::summary::grouped;
+use super::summary::{Lasted, grouped};
 use super::{Health, InputStatus, Summary};
 use crate::visible;
 use std::fmt::{self, Display, Write};
@@ -145,41 +145,18 @@ impl Display for Text<'_> {
     }
 }
 
-/// Seconds as days, hours, minutes and seconds, the two largest that there are.
-struct Lasted(f64);
-
-impl Display for Lasted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whole seconds of a run's time fit.
-        let seconds = self.0.max(0.0) as u64;
-        match seconds {
-            0..60 => write!(f, "{seconds} s"),
-            60..3_600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
-            3_600..86_400 => write!(f, "{} h {} min", seconds / 3_600, seconds / 60 % 60),
-            _ => write!(f, "{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_cannot_be_shipped_is_told_and_nothing_hidden_passes() {
-        let faults = [("broken_json", [("park", 1_234)].into())].into();
+        let faults = [("broken_json".to_owned(), [("park".to_owned(), 1_234)].into())].into();
         let input = InputStatus { id: "a<\u{1b}[2J\u{202e}".to_owned(), faults, ..InputStatus::default() };
         let page = render("n", &Summary { inputs: vec![input], ..Summary::default() }, &Health::default());
         assert!(page.contains("<tr><td>a&lt;\\u{1b}[2J\\u{202e}: broken_json, park<td>1,234"), "{page}");
         assert!(!page.contains(['\u{1b}', '\u{202e}']));
         let page = render("n", &Summary::default(), &Health::default());
         assert!(!page.contains("Could not be shipped"));
-    }
-
-    #[test]
-    fn times_are_for_people() {
-        for (seconds, text) in [(0.4, "0 s"), (61.0, "1 min 1 s"), (7_260.0, "2 h 1 min"), (90_000.0, "1 d 1 h")] {
-            assert_eq!(Lasted(seconds).to_string(), text);
-        }
     }
 }

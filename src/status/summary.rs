@@ -1,11 +1,13 @@
 //! The figures of a run, as the summary at its end, `/stats` and the live line have them.
 
 use crate::ack::Counts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 
 /// What one input has done.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InputStatus {
     pub id: String,
     #[serde(flatten)]
@@ -22,14 +24,27 @@ pub struct InputStatus {
     pub messages_released: u64,
     pub messages_unknown: u64,
     /// How often something could not be shipped, by cause, and by what was done about it.
-    pub faults: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    pub faults: BTreeMap<String, BTreeMap<String, u64>>,
     /// For inputs that read log groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_groups: Option<LogGroupStatus>,
 }
 
+impl InputStatus {
+    /// What is wrong when the records do not add up, for people.
+    pub fn imbalance(&self) -> Option<String> {
+        (self.unbalanced != 0 || self.records.miscounted > 0).then(|| {
+            format!(
+                "a fault inside trailship: of {} records {} are not accounted for, in {} objects; please report it with the log",
+                self.records.received, self.unbalanced, self.records.miscounted
+            )
+        })
+    }
+}
+
 /// What an input has done with log groups.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LogGroupStatus {
     /// Groups that are read, and those of them that fail at present.
     pub groups: u64,
@@ -43,7 +58,8 @@ pub struct LogGroupStatus {
 }
 
 /// What a run has done.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     pub inputs: Vec<InputStatus>,
     /// Objects and records of all inputs.
@@ -77,9 +93,33 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// Seconds as days, hours, minutes and seconds, the two largest that there are.
+#[derive(Debug, Clone, Copy)]
+pub struct Lasted(pub f64);
+
+impl Display for Lasted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whole seconds of a run's time fit.
+        let seconds = self.0.max(0.0) as u64;
+        match seconds {
+            0..60 => write!(f, "{seconds} s"),
+            60..3_600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
+            3_600..86_400 => write!(f, "{} h {} min", seconds / 3_600, seconds / 60 % 60),
+            _ => write!(f, "{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::grouped;
+    use super::{Lasted, grouped};
+
+    #[test]
+    fn times_are_for_people() {
+        for (seconds, text) in [(0.4, "0 s"), (61.0, "1 min 1 s"), (7_260.0, "2 h 1 min"), (90_000.0, "1 d 1 h")] {
+            assert_eq!(Lasted(seconds).to_string(), text);
+        }
+    }
 
     #[test]
     fn thousands_are_grouped() {

@@ -23,6 +23,8 @@ pub struct LogSettings {
     pub selectors: Vec<String>,
     /// To standard error instead of a file.
     pub to_stderr: bool,
+    /// A line on the terminal is redrawn all the while: each message wipes it, and it comes again below.
+    pub beside_line: bool,
     /// Folder of the log file.
     pub folder: PathBuf,
     /// JSON also on standard error; text is for a terminal.
@@ -38,7 +40,11 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     if settings.to_stderr {
         let format = if settings.json || !io::stderr().is_terminal() { Format::Ecs } else { Format::Text };
-        builder.with_writer(io::stderr).event_format(format).init();
+        if settings.beside_line {
+            builder.with_writer(|| Wiping(io::stderr())).event_format(format).init();
+        } else {
+            builder.with_writer(io::stderr).event_format(format).init();
+        }
     } else {
         // The appender would complain on standard error about a folder that is not there yet.
         std::fs::create_dir_all(&settings.folder)?;
@@ -52,6 +58,21 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
         builder.with_writer(file).event_format(Format::Ecs).init();
     }
     Ok(())
+}
+
+/// Wipes the line that the cursor is on before each message; a message is one write.
+struct Wiping<W>(W);
+
+impl<W: io::Write> io::Write for Wiping<W> {
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        self.0.write_all(b"\r\x1b[2K")?;
+        self.0.write_all(message)?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 fn directives(settings: &LogSettings) -> String {
@@ -164,6 +185,7 @@ mod tests {
             level: Level::INFO,
             selectors: vec!["inputs".into()],
             to_stderr: true,
+            beside_line: false,
             folder: PathBuf::new(),
             json: false,
         };

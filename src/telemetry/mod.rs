@@ -1,3 +1,4 @@
-//! What the program says about itself: logs now, figures of a run.
+//! Logs: where they go, and how often a fault that lasts is said.
 
 pub mod log;
+pub mod repeats;

@@ -45,7 +45,8 @@ REIGNS = {
 }
 # By number of the bulk, in a run that proves that loss and double are noticed: nothing else is injected there.
 LIES = {2: "swallowed", 4: "stored twice"}
-SHIPPER_EVENTS = ("kill -9", "kill -9", "kill -9", "stopped and started", "frozen")
+KILLED_WITHOUT_CREDENTIALS = "kill -9, and no credentials at the start"
+SHIPPER_EVENTS = ("kill -9", "kill -9", "kill -9", KILLED_WITHOUT_CREDENTIALS, "stopped and started", "frozen")
 # With several hosts, and where the stream may roll over.
 HOST_EVENTS = ("search: one host away", "search: one host away")
 ROLLOVER_EVENTS = ("search: rollover",) * 4
@@ -153,7 +154,7 @@ def events(draw, seconds, setting):
 
 def lengths(name):
     """Shortest and longest time of an event (s)."""
-    if name in REIGNS or name in HOST_EVENTS:
+    if name in REIGNS or name in HOST_EVENTS or name == KILLED_WITHOUT_CREDENTIALS:
         return REIGN_SECONDS
     if name in ROLLOVER_EVENTS:
         return 0, 0

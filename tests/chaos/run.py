@@ -31,11 +31,11 @@ from search import certificate
 import report
 import start
 from ends import Server, url
-from faults import AWS, REIGNS, SEARCH, Injector, Plan, Setting
+from faults import AWS, KILLED_WITHOUT_CREDENTIALS, REIGNS, SEARCH, Injector, Plan, Setting
 from load import REPEATS, SHAPES, Load
 from proxy import Proxy
 from reconcile import reconcile
-from shipper import START_SECONDS, Shipper
+from shipper import Shipper
 from trail import Trail
 
 ENGINES = ("opensearch", "elasticsearch", "opensearch3", "elasticsearch9")
@@ -169,6 +169,8 @@ class Run:
         shipper = self.plan.one_of(self.shippers, event)
         if event.name in REIGNS:
             await self.reign(event)
+        elif event.name == KILLED_WITHOUT_CREDENTIALS:
+            await self.start_without_credentials(event, shipper)
         elif event.name == "kill -9":
             await shipper.kill()
             await asyncio.sleep(event.seconds)
@@ -208,9 +210,6 @@ class Run:
         """One fault for every call to one side, and whether trailship says that it is not ready."""
         side, kind = REIGNS[event.name]
         shipper = self.shippers[0]
-        if event.name == EXPIRED:
-            for each in self.shippers:
-                await self.within(START_SECONDS, each.has_begun)
         self.injectors[side].reign = kind
         began, unready = self.now(), None
         while self.now() < began + event.seconds:
@@ -221,6 +220,21 @@ class Run:
         self.unready.append((event.name, event.seconds, unready))
         if unready is None and event.name == EXPIRED and event.seconds >= UNREADY_SECONDS:
             shipper.fault(f"its credentials were refused for {event.seconds:.1f} s, and it stayed ready")
+
+    async def start_without_credentials(self, event, shipper):
+        """Killed, and started while its credentials are refused: it has to wait for them, and to say so."""
+        self.injectors[AWS].reign = REIGNS[EXPIRED][1]
+        await shipper.kill()
+        await shipper.start()
+        began, unready = self.now(), None
+        while self.now() < began + event.seconds:
+            await asyncio.sleep(0.25)
+            if unready is None and await shipper.is_ready() is False:
+                unready = self.now() - began
+        self.injectors[AWS].reign = None
+        self.unready.append((event.name, event.seconds, unready))
+        if unready is None and event.seconds >= UNREADY_SECONDS:
+            shipper.fault(f"it started without credentials, and was not unready for {event.seconds:.1f} s")
 
     async def settle(self):
         """The faults are over: trailship has to empty the queue by itself; then bucket and index are compared."""

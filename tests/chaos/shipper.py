@@ -20,7 +20,6 @@ VISIBILITY_SECONDS = 10
 SHUTDOWN_SECONDS = 5
 # `sqs.wait_time`, `trailship.shutdown_timeout`, and leisure on a busy machine.
 STOP_SECONDS = 40
-START_SECONDS = 30
 SAMPLE_SECONDS = 0.5
 # Readings of a figure that is summed up from parts may be off for a moment; three in a row may not.
 UNBALANCED_READINGS = 3
@@ -200,10 +199,6 @@ class Shipper:
     async def figures(self):
         """What `/stats` tells; none while it does not listen."""
         return await self.get("/stats")
-
-    async def has_begun(self):
-        """Whether it has looked at its queue: before, a refusal of its credentials ends it."""
-        return b"messages are received" in self.log_since(self.from_byte)
 
     async def is_ready(self):
         """What `/readyz` tells: none while it does not listen."""

@@ -23,5 +23,6 @@ mod rules;
 mod security;
 mod setup;
 mod shapes;
+mod status;
 mod system;
 mod validate;

@@ -66,6 +66,48 @@ async fn readiness_names_what_is_in_the_way_and_ends_with_it() {
     assert!(status.success());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_waits_for_credentials_and_says_so() {
+    let aws = have!(Server::fast());
+    let bucket = Trail::new(&aws, true).await;
+    bucket.put(&trail::key("CloudTrail", "before"), trail::object(&trail::records("before", 30))).await;
+    let refused = |code: &str, status: u16| json!([{"op": "GetQueueAttributes", "status": status, "code": code}, {"op": "ReceiveMessage", "status": status, "code": code}]);
+    for (code, status) in [("ExpiredToken", 403), ("ServiceUnavailable", 503)] {
+        aws.set_faults(&refused(code, status)).await;
+        let program = Program::new(
+            &bucket.input(""),
+            "output.file:\n  path: ${OUT}",
+            "http: {enabled: true, host: 127.0.0.1, port: 0}",
+        );
+        program.to_files();
+        let mut running = program.spawn(&["run"]);
+        let url = address(&running);
+        let told = until_async("it is not ready", async || {
+            let (status, text) = get(&format!("{url}/readyz")).await;
+            (status == 503 && text.contains(code)).then_some(text)
+        })
+        .await;
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let trouble = &told["troubles"][0];
+        assert_eq!((&trouble["api"], &trouble["code"]), (&json!("sqs:GetQueueAttributes"), &json!(code)), "{told}");
+        assert!(running.ended().is_none(), "{}", running.said());
+        aws.set_faults(&json!([])).await;
+        until_async("it is ready", async || (get(&format!("{url}/readyz")).await.0 == 200).then_some(())).await;
+        until_async("the queue is empty", async || (bucket.depth().await == (0, 0)).then_some(())).await;
+        assert!(running.terminate().0.success());
+    }
+    // `--once` ends instead; so does a start without the queue.
+    aws.set_faults(&refused("ExpiredToken", 403)).await;
+    let program = Program::new(&bucket.input(""), "output.file:\n  path: ${OUT}", "");
+    program.to_files();
+    let output = program.output(&["run", "--once"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    aws.set_faults(&refused("AWS.SimpleQueueService.NonExistentQueue", 400)).await;
+    let output = program.output(&["run"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains("check `queue_url`"), "{said}");
+}
+
 #[test]
 fn a_taken_port_stops_the_start_with_what_to_do() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

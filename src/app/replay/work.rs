@@ -1,8 +1,8 @@
 //! One lot after the other: sent, awaited, judged, marked.
 
-use super::ReplayError;
 use super::lots::Lot;
 use super::outcome::{Stayed, Tally};
+use super::{ReplayError, ReplayProgress};
 use crate::ack::{Counters, Delivery, Part, Verdict};
 use crate::inputs::Again;
 use crate::inputs::reader::Read;
@@ -12,6 +12,7 @@ use crate::pipeline::Mill;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::{self, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
@@ -34,6 +35,22 @@ pub(super) struct Work {
     pub parking: Arc<Parking>,
     pub counters: Arc<Counters>,
     pub marks: Arc<Mutex<Marks>>,
+    pub so_far: SoFar,
+}
+
+/// Letters that have an outcome, for whoever watches.
+#[derive(Default)]
+pub(super) struct SoFar {
+    replayed: AtomicU64,
+    stayed: AtomicU64,
+}
+
+impl SoFar {
+    /// How far a replay of `letters` is.
+    pub(super) fn read(&self, letters: u64) -> ReplayProgress {
+        let stayed = self.stayed.load(Relaxed);
+        ReplayProgress { letters, tried: self.replayed.load(Relaxed) + stayed, stayed }
+    }
 }
 
 /// Letters that share a promise, and what they stand for.
@@ -80,9 +97,13 @@ impl Work {
                     match sent.fate(letter, &refused) {
                         Fate::Replayed => {
                             tally.replayed(&letter.code);
+                            self.so_far.replayed.fetch_add(1, Relaxed);
                             well.push(*id);
                         }
-                        Fate::Stays { code, reason } => tally.stayed(&letter.code, Stayed { id: *id, code, reason }),
+                        Fate::Stays { code, reason } => {
+                            tally.stayed(&letter.code, Stayed { id: *id, code, reason });
+                            self.so_far.stayed.fetch_add(1, Relaxed);
+                        }
                         Fate::Open => {}
                     }
                 }

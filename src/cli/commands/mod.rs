@@ -5,6 +5,7 @@ pub mod export;
 pub mod map;
 pub mod run;
 pub mod setup;
+pub mod status;
 pub mod test;
 pub mod validate;
 pub mod version;

@@ -6,6 +6,7 @@
 use super::groups::Group;
 use super::window::Mark;
 use crate::state::{self, StateError};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,6 +61,16 @@ impl FileCursors {
         Ok(FileCursors(Arc::new(Mutex::new(Marks { path, marks, changed: false }))))
     }
 
+    /// The time up to which every event of a group has an outcome; none when the group was never read from here.
+    pub fn read_up_to(&self, key: &str, group: &Group) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.mark(key, group)?.cursor).ok()
+    }
+
+    fn mark(&self, key: &str, group: &Group) -> Option<Mark> {
+        let own = self.lock();
+        own.marks.get(key).or_else(|| own.marks.get(&group.older_key())).copied()
+    }
+
     /// Every update is whole before it can panic, so poisoning is ignored.
     fn lock(&self) -> MutexGuard<'_, Marks> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,8 +79,7 @@ impl FileCursors {
 
 impl Cursors for FileCursors {
     async fn claim(&self, key: &str, group: &Group, _: usize) -> Result<Claim, String> {
-        let own = self.lock();
-        Ok(Claim::Ours(own.marks.get(key).or_else(|| own.marks.get(&group.older_key())).copied()))
+        Ok(Claim::Ours(self.mark(key, group)))
     }
 
     fn note(&self, key: &str, mark: Mark) {

@@ -18,12 +18,15 @@ mod workload;
 use super::{Check, Context, Input, InputError, Verdict};
 use crate::aws::{FaultKind, Session};
 use crate::inputs::access;
+use crate::inputs::backlog::{Backlog, LogGroup, Looking};
 use crate::pipeline::Faults;
 use config::CloudWatchConfig;
 use cursor::FileCursors;
+use groups::Group;
 use lease::SharedCursors;
 use run::Run;
 use source::{CloudWatchLogs, Logs, Streams};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use window::Window;
@@ -119,6 +122,23 @@ impl Input for CloudWatchInput {
     fn run(self: Box<Self>, context: Context) -> Pin<Box<dyn Future<Output = Result<(), InputError>> + Send>> {
         Box::pin(async move {
             self.ship(context).await.map_err(|reason| InputError { input: self.config.id.clone(), reason })
+        })
+    }
+
+    fn backlog<'a>(&'a self, data: &'a Path) -> Looking<'a> {
+        Box::pin(async move {
+            let (_, logs) = self.open().await?;
+            let found = groups::look(&logs, &self.config.wanted()).await;
+            let found = found.map_err(|fault| format!("{fault}; {}", fault.advice()))?;
+            let (data, id) = (data.to_owned(), self.config.id.clone());
+            let cursors = tokio::task::spawn_blocking(move || FileCursors::open(&data, &id)).await;
+            let cursors = cursors.map_err(|fault| format!("a fault inside trailship: {fault}"))?;
+            let cursors = cursors.map_err(|error| error.to_string())?;
+            let group = |(key, group): (&String, &Arc<Group>)| LogGroup {
+                name: group.name.clone(),
+                read_up_to: cursors.read_up_to(key, group),
+            };
+            Ok(Backlog::LogGroups { groups: found.groups.iter().map(group).collect(), unreadable: found.unreadable })
         })
     }
 

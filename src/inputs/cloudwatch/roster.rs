@@ -22,10 +22,13 @@ impl<L: Logs, C: Cursors> Run<L, C> {
             Ok(found) => found,
             Err(fault) => {
                 let reason = format!("{fault}; {}", fault.advice());
-                if !self.looked && (self.context.once || !fault.may_pass()) {
+                // Policies are mended and credentials renewed while one waits; a name that is wrong stays wrong.
+                let may_be_mended = fault.may_pass() || fault.kind == FaultKind::Denied;
+                if !self.looked && (self.context.once || !may_be_mended) {
                     return Err(reason);
                 }
-                if !fault.may_pass() {
+                // Before the first look went well nothing is read at all.
+                if !self.looked || fault.is_in_the_way() {
                     self.context.progress.health.trouble(LOOK_API, fault.told(), &reason);
                 }
                 self.complain(LOOK, fault.code(), &reason, "log groups cannot be looked up");
@@ -36,8 +39,9 @@ impl<L: Logs, C: Cursors> Run<L, C> {
         let classes: Vec<&str> = unreadable.iter().map(|(name, _)| name.as_str()).collect();
         let failing: Vec<&str> = self.groups.values().map(|state| state.group.name.as_str()).collect();
         let others = [CURSORS, SAVES];
-        self.complaints
-            .keep(|subject| [&classes[..], &failing, &others].iter().any(|subjects| subjects.contains(&subject)));
+        self.complaints.only(|(subject, _)| {
+            [&classes[..], &failing, &others].iter().any(|subjects| subjects.contains(&subject.as_str()))
+        });
         for (name, why) in unreadable {
             self.complain(&name, "log-group-class", &why, &format!("the log group `{name}` is not read"));
         }
@@ -116,9 +120,13 @@ impl<L: Logs, C: Cursors> Run<L, C> {
     pub(super) fn claimed(&mut self, claimed: Result<Vec<(String, Claim)>, String>) {
         let claimed = match claimed {
             Ok(claimed) => claimed,
-            Err(reason) => return self.complain(CURSORS, "cursors-unavailable", &reason, "cursors cannot be read"),
+            Err(reason) => {
+                self.context.progress.health.trouble(CURSORS, "unavailable", &reason);
+                return self.complain(CURSORS, "cursors-unavailable", &reason, "cursors cannot be read");
+            }
         };
-        self.complaints.keep(|subject| subject != CURSORS);
+        self.context.progress.health.well(CURSORS);
+        self.complaints.only(|(subject, _)| subject != CURSORS);
         for (key, claim) in claimed {
             let Some(state) = self.groups.get_mut(&key) else { continue };
             let Claim::Ours(saved) = claim else {

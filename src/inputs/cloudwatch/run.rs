@@ -14,7 +14,7 @@ use super::worker::{Done, End, Reader, Task};
 use super::workload::Workload;
 use crate::aws::fault::{Fault, FaultKind};
 use crate::inputs::Context;
-use crate::inputs::complaints::Complaints;
+use crate::telemetry::repeats::Repeats;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,7 +41,8 @@ pub struct Run<L, C> {
     claims: JoinSet<Result<Vec<(String, Claim)>, String>>,
     saves: JoinSet<Result<Vec<String>, String>>,
     looked: bool,
-    complaints: Complaints,
+    /// By subject and code.
+    complaints: Repeats<(String, String)>,
     workload: Workload,
     /// With `--once`: what keeps the run from success, and up to where groups are read.
     faults: Vec<String>,
@@ -107,7 +108,7 @@ impl<L: Logs, C: Cursors> Run<L, C> {
             claims: JoinSet::new(),
             saves: JoinSet::new(),
             looked: false,
-            complaints: Complaints::default(),
+            complaints: Repeats::default(),
             workload: Workload::new(config.number_of_workers, config.scan_frequency.get()),
             faults: Vec::new(),
             until: spans.end(now()),
@@ -243,7 +244,7 @@ impl<L: Logs, C: Cursors> Run<L, C> {
                     reach.double();
                 }
                 state.failures = 0;
-                self.complaints.keep(|subject| subject != name);
+                self.complaints.only(|(subject, _)| *subject != name);
             }
             End::Full(full) => {
                 if let (Full::TooMuch, Some(reach)) = (full, &mut state.reach) {
@@ -296,7 +297,7 @@ impl<L: Logs, C: Cursors> Run<L, C> {
     fn saved(&mut self, saved: Result<Vec<String>, String>) {
         match saved {
             Ok(lost) => {
-                self.complaints.keep(|subject| subject != SAVES);
+                self.complaints.only(|(subject, _)| subject != SAVES);
                 for key in lost {
                     if let Some(state) = self.groups.get_mut(&key) {
                         tracing::info!(input = %self.config.id, log_group = state.group.name, "another process reads the log group now");
@@ -312,8 +313,8 @@ impl<L: Logs, C: Cursors> Run<L, C> {
     }
 
     fn complain(&mut self, subject: &str, code: &str, reason: &str, what: &str) {
-        if let Some(times) = self.complaints.note(subject, reason, std::time::Instant::now()) {
-            tracing::error!(input = %self.config.id, code, times, "{what}: {reason}");
+        if let Some(due) = self.complaints.occurred((subject.to_owned(), code.to_owned())) {
+            tracing::error!(input = %self.config.id, code, times = due.times, "{what}: {reason}");
         }
     }
 

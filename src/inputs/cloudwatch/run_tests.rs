@@ -7,7 +7,9 @@ use super::super::testing::FakeLogs;
 use super::super::window::Mark;
 use super::*;
 use crate::config::types::Period;
+use crate::inputs::Progress;
 use crate::inputs::reader::testing::Receiver;
+use crate::status::Health;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Long ago, so that nothing of it is in the overlap.
@@ -124,9 +126,26 @@ async fn a_run_without_groups_is_no_success() {
     logs.create("other", "STANDARD");
     let fault = run(&receiver, &logs, config(), true).run().await.unwrap_err();
     assert!(fault.contains("no log group"), "{fault}");
+}
+
+#[tokio::test]
+async fn a_start_waits_until_groups_may_be_looked_up_and_a_single_run_does_not() {
+    let (mut receiver, logs) = (Receiver::start(), FakeLogs::new(10));
     logs.deny_descriptions();
-    let fault = run(&receiver, &logs, config(), false).run().await.unwrap_err();
-    assert!(fault.contains("allow"), "nothing can ever be read: {fault}");
+    let fault = run(&receiver, &logs, config(), true).run().await.unwrap_err();
+    assert!(fault.contains("allow"), "{fault}");
+    let health = Health::default();
+    receiver.context.progress = Arc::new(Progress { health: health.part("logs"), ..Progress::default() });
+    let running = tokio::spawn(run(&receiver, &logs, config(), false).run());
+    let told = loop {
+        if let Some(trouble) = health.troubles().pop() {
+            break (trouble.api, trouble.code);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!((told.0.as_str(), running.is_finished()), ("logs:DescribeLogGroups", false), "{told:?}");
+    receiver.context.stop.cancel();
+    running.await.unwrap().unwrap();
 }
 
 #[tokio::test]

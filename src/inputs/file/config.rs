@@ -2,6 +2,7 @@
 
 use crate::config::types::{Pattern, Period};
 use crate::inputs::on_fault::FileFaults;
+use crate::inputs::order::Order;
 use crate::inputs::selection::FileSelector;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ pub struct FileConfig {
     pub paths: Vec<String>,
     /// Pause between two looks for new files; not used with `--once`.
     pub scan_frequency: Period,
+    /// Which of the files that a look finds are read first: `any`, or `newest`.
+    pub order: Order,
     /// Files read at a time.
     pub number_of_workers: usize,
     /// Paths of log files; blank skips them.
@@ -41,6 +44,7 @@ impl Default for FileConfig {
             enabled: true,
             paths: Vec::new(),
             scan_frequency: Period::from_secs(10),
+            order: Order::Any,
             number_of_workers: 4,
             cloudtrail_regex: Pattern::containing("/CloudTrail/"),
             cloudtrail_digest_regex: Pattern::default(),

@@ -11,6 +11,7 @@ mod walk;
 
 pub use walk::{is_digest, looks_like_trail};
 
+use super::backlog::{Backlog, Looking};
 use super::reader::{self, Chunks, Object, Read, ReadFault};
 use super::selection::{Choice, Selection};
 use super::{Again, Check, Context, Input, InputError, Opening, Verdict};
@@ -24,6 +25,7 @@ use config::FileConfig;
 use registry::Registry;
 use run::Run;
 use std::io::ErrorKind;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::io::AsyncReadExt;
@@ -73,6 +75,18 @@ impl Input for FileInput {
     fn again(&self, context: Context) -> Opening<'_> {
         let again: Arc<dyn Again> = Arc::new(FilesAgain { selection: self.selection.clone(), context });
         Box::pin(std::future::ready(Ok(again)))
+    }
+
+    fn backlog<'a>(&'a self, data: &'a Path) -> Looking<'a> {
+        Box::pin(async move {
+            let (data, id) = (data.to_owned(), self.config.id.clone());
+            let opened = tokio::task::spawn_blocking(move || Registry::open(&data, &id)).await;
+            let registry = opened.map_err(|fault| format!("a fault inside trailship: {fault}"))?;
+            let registry = registry.map_err(|error| error.to_string())?;
+            let Walk { found, skipped, faults, .. } = look(&self.config, &self.selection).await;
+            let read = found.iter().filter(|found| registry.is_done(&found.path, found.mark)).count() as u64;
+            Ok(Backlog::Files { unread: found.len() as u64 - read, read, skipped, faults })
+        })
     }
 
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>> {

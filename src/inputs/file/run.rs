@@ -10,16 +10,18 @@ use super::{LocalFile, look};
 use crate::ack::{Delivery, Verdict};
 use crate::ecs::Origin;
 use crate::inputs::Context;
-use crate::inputs::complaints::Complaints;
+use crate::inputs::order::{self, Order};
 use crate::inputs::reader::{self, Read, Subject};
 use crate::inputs::selection::Selection;
 use crate::output::Source;
 use crate::state::StateError;
+use crate::telemetry::repeats::Repeats;
 use crate::visible;
+use jiff::tz::TimeZone;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -43,8 +45,9 @@ pub struct Run {
     failures: HashMap<String, u32>,
     /// What keeps a run with `--once` from success.
     faults: Vec<String>,
-    looks: Complaints,
-    unreadable: Complaints,
+    /// Faults of looks, and of files by path and reason.
+    looks: Repeats<String>,
+    unreadable: Repeats<(String, String)>,
 }
 
 impl Run {
@@ -63,8 +66,8 @@ impl Run {
             reads: JoinSet::new(),
             failures: HashMap::new(),
             faults: Vec::new(),
-            looks: Complaints::default(),
-            unreadable: Complaints::default(),
+            looks: Repeats::default(),
+            unreadable: Repeats::default(),
         }
     }
 
@@ -121,12 +124,12 @@ impl Run {
         };
         self.context.progress.skipped.store(skipped, Relaxed);
         for fault in &faults {
-            if let Some(times) = self.looks.note(fault, fault, Instant::now()) {
-                tracing::warn!(input = %self.config.id, times, "{fault}");
+            if let Some(due) = self.looks.occurred(fault.clone()) {
+                tracing::warn!(input = %self.config.id, times = due.times, "{fault}");
             }
         }
         let present: HashSet<&str> = faults.iter().map(String::as_str).collect();
-        self.looks.keep(|fault| present.contains(fault));
+        self.looks.only(|fault| present.contains(fault.as_str()));
         if self.context.once {
             self.faults.extend(faults);
         } else {
@@ -134,14 +137,17 @@ impl Run {
             let _ = self.on_disk(Registry::forget_the_gone).await;
         }
         let here: HashSet<&str> = found.iter().map(|found| found.path.as_str()).collect();
-        self.unreadable.keep(|path| here.contains(path));
+        self.unreadable.only(|(path, _)| here.contains(path.as_str()));
         let under_way: HashSet<&str> = self.open.values().map(|found| found.path.as_str()).collect();
         let registry = lock(&self.registry);
-        self.queue.extend(
-            found
-                .into_iter()
-                .filter(|found| !registry.is_done(&found.path, found.mark) && !under_way.contains(found.path.as_str())),
-        );
+        let mut found: Vec<Found> = found
+            .into_iter()
+            .filter(|found| !registry.is_done(&found.path, found.mark) && !under_way.contains(found.path.as_str()))
+            .collect();
+        if self.config.order == Order::Newest {
+            found.sort_by_cached_key(|found| std::cmp::Reverse(newness(found)));
+        }
+        self.queue.extend(found);
         self.context.progress.waiting.store(self.queue.len() as u64, Relaxed);
     }
 
@@ -168,7 +174,9 @@ impl Run {
     /// Says how a read ended, when it ended badly.
     fn ended(&mut self, path: &str, read: &Read) {
         match read {
-            Read::Done { ignored: 0, .. } => self.unreadable.keep(|other| other != path),
+            Read::Done { ignored: 0, .. } => {
+                self.unreadable.only(|(other, _)| other != path);
+            }
             Read::Done { ignored, .. } => {
                 tracing::warn!(file = %path, "{ignored} records of the file are left out, as `on_fault` says")
             }
@@ -179,8 +187,8 @@ impl Run {
                 tracing::error!(file = %path, "the file is parked in the dead letter: {reason}")
             }
             Read::Failed { reason, .. } => {
-                if let Some(times) = self.unreadable.note(path, reason, Instant::now()) {
-                    tracing::error!(file = %path, times, "the file cannot be read: {reason}")
+                if let Some(due) = self.unreadable.occurred((path.to_owned(), reason.clone())) {
+                    tracing::error!(file = %path, times = due.times, "the file cannot be read: {reason}")
                 }
             }
         }
@@ -232,6 +240,15 @@ pub fn subject(input: &str, path: &str, digest: bool) -> Subject {
 /// Where the records of a file come from.
 pub fn origin(path: &str) -> Origin {
     Origin { input_type: "file", log_file_path: Some(path.to_owned()), ..Origin::default() }
+}
+
+/// How new a file is, ms since 1970: when CloudTrail delivered it, by its path, else when it was modified.
+fn newness(found: &Found) -> i64 {
+    let delivered = order::delivered(&found.path).and_then(|time| time.to_zoned(TimeZone::UTC).ok());
+    match delivered {
+        Some(delivered) => delivered.timestamp().as_millisecond(),
+        None => i64::try_from(found.mark.modified / 1_000_000).unwrap_or(i64::MAX),
+    }
 }
 
 /// Every change of the registry is whole before it can panic, so poisoning is ignored.

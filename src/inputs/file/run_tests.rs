@@ -49,6 +49,26 @@ async fn two_stars_ship_everything_below_once() {
 }
 
 #[tokio::test]
+async fn the_newest_go_first_by_their_names_else_by_the_time_of_their_change() {
+    let receiver = Receiver::start();
+    let folder = receiver.folder.path().join("AWSLogs/111122223333/CloudTrail/us-east-1/2026/01/02");
+    std::fs::create_dir_all(&folder).unwrap();
+    let name = |time: &str| format!("111122223333_CloudTrail_us-east-1_{time}_x.json");
+    for (id, file) in [("b", name("20260102T0310Z")), ("d", name("20260102T0305Z")), ("a", name("20260102T0320Z"))] {
+        std::fs::write(folder.join(file), format!(r#"{{"Records":[{}]}}"#, record(id))).unwrap();
+    }
+    let plain = receiver.folder.path().join("AWSLogs/plain.json");
+    std::fs::write(&plain, format!(r#"{{"Records":[{}]}}"#, record("c"))).unwrap();
+    // Between the second and the third: 2026-01-02T03:07:00Z.
+    let changed = std::time::UNIX_EPOCH + Duration::from_secs(1_767_323_220);
+    std::fs::File::open(&plain).unwrap().set_modified(changed).unwrap();
+    let mut run = run(&receiver, true, "AWSLogs");
+    run.config.order = Order::Newest;
+    run.run().await.unwrap();
+    assert_eq!(receiver.events().await.0, ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
 async fn nothing_there_is_no_success() {
     let receiver = Receiver::start();
     let fault = run(&receiver, true, "elsewhere/**").run().await.unwrap_err();

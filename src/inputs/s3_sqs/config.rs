@@ -5,6 +5,7 @@ use crate::aws::Settings;
 use crate::config::types::{Arn, HttpUrl, Malformed, Pattern, Period, Secret};
 use crate::inputs::access::{Access, AssumeRoleConfig, Problem, SslConfig, endpoint, filled};
 use crate::inputs::on_fault::ObjectFaults;
+use crate::inputs::order::Order;
 use crate::inputs::selection::{FileSelector, Selection};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub struct S3SqsConfig {
     pub visibility_timeout: Period,
     /// Longest time of one call to AWS, retries included; for an object until its first byte, then for each piece.
     pub api_timeout: Period,
+    /// Which of the messages that wait are read first: `any`, or `newest`, chosen among 1,000.
+    pub order: Order,
     /// Objects read at a time, 1 to 256. More than Filebeat's 5, since a worker here waits for S3 alone.
     pub number_of_workers: usize,
     /// `false` reads without consuming: messages are not deleted and return after `visibility_timeout`.
@@ -111,6 +114,7 @@ impl Default for S3SqsConfig {
             ssl: SslConfig::default(),
             visibility_timeout: Period::from_secs(300),
             api_timeout: Period::from_secs(120),
+            order: Order::Any,
             number_of_workers: 16,
             delete_consumed_messages: true,
             sqs: SqsConfig::default(),

@@ -10,17 +10,19 @@ use super::object::source;
 use super::poison::{Left, Poison};
 use super::receiver::Reads;
 use super::said::Said;
+use super::turns::{Turn, Turns};
 use crate::ack::{Delivery, Outcome, Part};
 use crate::inputs::Progress;
+use crate::inputs::order::{self, Order};
 use crate::inputs::reader::Read;
 use crate::inputs::selection::{Choice, Selection};
 use crate::output::Source;
 use crate::output::parking::{FOREIGN_BUCKET, Parked, Parking, UNCONFIRMED};
 use crate::pipeline::{Cause, Faults, Policy};
 use crate::record::notification::{self, Notification, ObjectRef};
+use jiff::civil::DateTime;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// What messages are read with.
@@ -32,6 +34,8 @@ pub struct HandlerSettings {
     pub selection: Selection,
     pub allowed: AllowedBuckets,
     pub faults: Faults,
+    /// Which of the messages that wait goes next.
+    pub order: Order,
     /// Objects read at a time.
     pub workers: usize,
 }
@@ -44,7 +48,7 @@ pub struct Handler<R> {
     parking: Arc<Parking>,
     poison: Poison,
     progress: Arc<Progress>,
-    readers: Arc<Semaphore>,
+    readers: Arc<Turns<Newness>>,
     stop: CancellationToken,
     said: Said,
 }
@@ -54,6 +58,9 @@ struct Misunderstood {
     code: &'static str,
     reason: String,
 }
+
+/// When CloudTrail delivered the newest object of a message; messages whose keys do not tell go behind the others.
+type Newness = Option<DateTime>;
 
 /// Why a message is given back unread after a stop.
 const RUN_ENDS: &str = "the run ends";
@@ -68,23 +75,20 @@ impl<R: Reads> Handler<R> {
         progress: Arc<Progress>,
         stop: CancellationToken,
     ) -> Handler<R> {
-        let readers = Arc::new(Semaphore::new(settings.workers));
+        let readers = Turns::new(settings.order, settings.workers);
         Handler { settings, reads, keeper, parking, poison, progress, readers, stop, said: Said::default() }
     }
 
     /// Brings a held message to its end, or to where only its records are under way. `delivery` has the keeper's `key`.
     pub async fn handle(&self, key: u64, delivery: Delivery, body: String) {
-        let reader = tokio::select! {
-            biased;
-            () = self.stop.cancelled() => None,
-            reader = self.readers.acquire() => reader.ok(),
-        };
-        let Some(_reader) = reader else {
+        if self.stop.is_cancelled() {
             return delivery.fail(RUN_ENDS);
-        };
+        }
         let misunderstood = match notification::read(&body) {
             Ok(Notification::Objects { objects, ignored, .. }) => {
                 drop(body);
+                let newest = objects.iter().filter_map(|object| order::delivered(object.key.as_str())).max();
+                let Some(_turn) = self.turn(newest).await else { return delivery.fail(RUN_ENDS) };
                 self.progress.skipped.fetch_add(ignored as u64, Relaxed);
                 return self.read_objects(key, delivery, &objects).await;
             }
@@ -128,6 +132,15 @@ impl<R: Reads> Handler<R> {
                 delivery.seal();
             }
             Policy::Ignore => delivery.seal(),
+        }
+    }
+
+    /// A turn at reading; none after a stop.
+    async fn turn(&self, newest: Newness) -> Option<Turn<Newness>> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            turn = self.readers.take(newest) => Some(turn),
         }
     }
 

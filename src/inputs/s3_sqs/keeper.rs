@@ -15,6 +15,7 @@ use super::recent::Recent;
 use crate::ack::Verdict;
 use crate::aws::Fault;
 use crate::inputs::Progress;
+use crate::telemetry::repeats::Repeats;
 use calls::{Call, Verb};
 pub use kept::Kept;
 use std::collections::{HashMap, VecDeque};
@@ -117,7 +118,7 @@ impl Keeper {
             flush_at: None,
             calls: JoinSet::new(),
             under_way: HashMap::new(),
-            last_fault: HashMap::new(),
+            faults: Repeats::default(),
             kept: Kept::default(),
             closed: false,
             stopping: false,
@@ -236,7 +237,8 @@ pub struct KeeperTask<Q> {
     flush_at: Option<Instant>,
     calls: JoinSet<Result<Vec<Refused>, Fault>>,
     under_way: HashMap<Id, Call>,
-    last_fault: HashMap<Verb, &'static str>,
+    /// By what was called and the code.
+    faults: Repeats<(Verb, &'static str)>,
     kept: Kept,
     closed: bool,
     stopping: bool,
@@ -271,7 +273,11 @@ impl<Q: Queue> KeeperTask<Q> {
             if self.deletes.len() >= BATCH || self.releases.len() >= BATCH {
                 self.flush();
             }
-            self.count.send_if_modified(|count| std::mem::replace(count, self.held.len()) != self.held.len());
+            let has_changed =
+                self.count.send_if_modified(|count| std::mem::replace(count, self.held.len()) != self.held.len());
+            if has_changed && self.held.is_empty() {
+                self.nothing_in_the_way();
+            }
         }
         self.kept
     }
@@ -369,12 +375,15 @@ impl<Q: Queue> KeeperTask<Q> {
             self.obey(command);
         }
         if verdict.settled {
+            if let Some(held) = self.held.get(&verdict.key) {
+                tracing::debug!(message = &*held.id, tally = ?verdict.tally, "every record of the message has an outcome");
+            }
             return self.settle(verdict.key);
         }
         // The stop may have come since the loop last looked for it.
         self.stopping |= self.stop.is_cancelled();
         let Some(held) = self.held.get(&verdict.key).filter(|held| held.state == State::Open) else { return };
-        tracing::debug!(message = &*held.id, receives = held.receives, reasons = ?verdict.reasons, "the message is given back");
+        tracing::debug!(message = &*held.id, receives = held.receives, tally = ?verdict.tally, reasons = ?verdict.reasons, "the message is given back");
         let doublings = held.receives.saturating_sub(1).min(10);
         let pause = match (self.stopping, held.grave) {
             (true, _) => Duration::ZERO,

@@ -14,11 +14,14 @@ mod recent;
 mod said;
 #[cfg(test)]
 mod testing;
+mod turns;
 
 use super::{Again, Check, Context, Input, InputError, Opening, Progress, Verdict};
 use crate::aws::{Fault, FaultKind, Session};
 use crate::inputs::access;
+use crate::inputs::backlog::{Backlog, Looking};
 use crate::pipeline::Faults;
+use crate::telemetry::repeats::Repeats;
 use again::ObjectsAgain;
 use config::S3SqsConfig;
 use handler::{Handler, HandlerSettings};
@@ -26,7 +29,8 @@ use keeper::{Keeper, KeeperSettings, Kept};
 use object::S3Reads;
 use poison::{Poison, Redrive};
 use queue::{Queue, SqsQueue};
-use receiver::{Receiver, ReceiverSettings};
+use receiver::{Receiver, ReceiverSettings, pause_after};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -41,8 +45,10 @@ pub struct S3SqsInput {
 
 /// Between two looks at the queue's depth.
 const DEPTH_INTERVAL: Duration = Duration::from_secs(15);
-/// Looks at the queue at the start of a run, while it does not answer.
+/// Looks at the queue at the start of a run with `--once`, while it does not answer.
 const FIRST_LOOKS: u32 = 3;
+/// The call that looks report on.
+const STATE: &str = "sqs:GetQueueAttributes";
 
 impl S3SqsInput {
     /// An input of a configuration without [`problems`](S3SqsConfig::problems).
@@ -89,7 +95,7 @@ impl S3SqsInput {
         tokio::spawn(watch);
 
         let reads = self.reads(&session, context.clone());
-        let workers = self.config.number_of_workers;
+        let (order, workers) = (self.config.order, self.config.number_of_workers);
         let counters = Arc::clone(&context.counters);
         let parking = Arc::clone(&context.parking);
         let poison = Poison::new(Arc::clone(&parking), redrive);
@@ -99,6 +105,7 @@ impl S3SqsInput {
             selection: self.config.selection(),
             allowed: self.config.allowed_buckets.clone(),
             faults,
+            order,
             workers,
         };
         let handler =
@@ -108,6 +115,8 @@ impl S3SqsInput {
             wait: self.config.sqs.wait_time.get(),
             poll_interval: self.config.sqs.poll_interval.get(),
             workers,
+            order,
+            silence: self.config.api_timeout.get(),
             once: context.once,
         };
         let receiver = Receiver::new(settings, queue, keeper, Arc::new(handler), counters, progress, &stop);
@@ -139,6 +148,15 @@ impl Input for S3SqsInput {
         })
     }
 
+    fn backlog<'a>(&'a self, _: &'a Path) -> Looking<'a> {
+        Box::pin(async move {
+            let (session, url) = self.open().await?;
+            let state = SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()).state().await;
+            let state = state.map_err(|fault| format!("{fault}; {}", fault.advice()))?;
+            Ok(Backlog::Queue { url, visible: state.visible, delayed: state.delayed, hidden: state.hidden })
+        })
+    }
+
     fn test(&self) -> Pin<Box<dyn Future<Output = Vec<Check>> + Send + '_>> {
         Box::pin(self.check())
     }
@@ -159,7 +177,7 @@ impl S3SqsInput {
         if !access::identify(&session, &mut done).await {
             return checks;
         }
-        let step = "sqs:GetQueueAttributes";
+        let step = STATE;
         match SqsQueue::new(session.sqs(), &url, self.config.api_timeout.get()).state().await {
             Ok(state) => {
                 let detail = format!(
@@ -193,8 +211,12 @@ impl S3SqsInput {
     }
 }
 
-/// Looks at the queue before anything is received. A queue that is not there, or that does not know us, ends the run;
-/// one that only does not show its figures does not.
+/// Looks at the queue before anything is received. A queue that is not there, or a request that cannot be right, ends the
+/// run: somebody must mend the configuration. Credentials that are missing or have expired, and whatever else may pass by
+/// itself, are waited for; with `once` for a few looks. A queue that only does not show its figures is received from.
+///
+/// # Errors
+/// Why the run ends.
 async fn look<Q: Queue>(
     queue: &Q,
     progress: &Progress,
@@ -202,6 +224,7 @@ async fn look<Q: Queue>(
     once: bool,
     stop: &CancellationToken,
 ) -> Result<(), String> {
+    let faults = Repeats::default();
     let mut looks = 0;
     loop {
         let Some(state) = stop.run_until_cancelled(queue.state()).await else { return Ok(()) };
@@ -209,35 +232,42 @@ async fn look<Q: Queue>(
             Ok(state) => {
                 redrive.note(&state);
                 progress.waiting.store(state.visible + state.delayed, Relaxed);
+                progress.health.well(STATE);
+                if let Some(lasted) = faults.only(|_| false) {
+                    tracing::info!(?lasted, "the queue answers");
+                }
                 return Ok(());
             }
             Err(fault) => fault,
         };
         looks += 1;
+        let reason = format!("{fault}; {}", fault.advice());
         match fault.kind {
             FaultKind::Denied => {
                 progress.waiting.store(u64::MAX, Relaxed);
-                tracing::warn!(
-                    code = fault.code(),
-                    "{fault}; {}; the depth of the queue stays unknown",
-                    fault.advice()
-                );
+                progress.health.well(STATE);
+                tracing::warn!(code = fault.code(), "{reason}; the depth of the queue stays unknown");
                 return Ok(());
             }
-            FaultKind::Throttled | FaultKind::Transient if !once => return Ok(()),
-            FaultKind::Throttled | FaultKind::Transient if looks < FIRST_LOOKS => {
-                tokio::select! {
-                    () = stop.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            FaultKind::Throttled | FaultKind::Transient if once && looks < FIRST_LOOKS => {}
+            _ if once || !fault.may_pass() => return Err(reason),
+            _ => {
+                progress.health.trouble(STATE, fault.told(), &reason);
+                if let Some(due) = faults.occurred(fault.code()) {
+                    tracing::warn!(code = fault.code(), times = due.times, lasting = ?due.lasted, "{reason}; nothing is received until the queue answers");
                 }
             }
-            _ => return Err(format!("{fault}; {}", fault.advice())),
+        }
+        let pause = if once { Duration::from_secs(1) } else { pause_after(looks) };
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return Ok(());
         }
     }
 }
 
-/// Keeps the number of waiting messages fresh until `abort`; unknown while the queue does not tell. Holds nothing that a
-/// run waits for at its end, the mill above all, since an answer may hang.
+/// Keeps the number of waiting messages fresh until `abort`; unknown while the queue does not tell. Tells health when
+/// credentials are lost, even while a long poll or an output that stands still hides it. Holds nothing that a run waits
+/// for at its end, the mill above all, since an answer may hang.
 async fn watch_depth<Q: Queue>(
     queue: Arc<Q>,
     progress: Arc<Progress>,
@@ -248,11 +278,19 @@ async fn watch_depth<Q: Queue>(
         loop {
             tokio::time::sleep(DEPTH_INTERVAL).await;
             let state = queue.state().await;
-            let waiting = state.as_ref().map_or(u64::MAX, |state| state.visible + state.delayed);
-            if let Ok(state) = &state {
-                redrive.note(state);
+            match &state {
+                Err(fault) if matches!(fault.kind, FaultKind::Credentials | FaultKind::Expired) => {
+                    progress.health.trouble(STATE, fault.told(), &format!("{fault}; {}", fault.advice()));
+                }
+                // The queue knows us, and only does not show its figures.
+                Err(fault) if fault.kind == FaultKind::Denied => progress.health.well(STATE),
+                Err(_) => {}
+                Ok(state) => {
+                    redrive.note(state);
+                    progress.health.well(STATE);
+                }
             }
-            progress.waiting.store(waiting, Relaxed);
+            progress.waiting.store(state.map_or(u64::MAX, |state| state.visible + state.delayed), Relaxed);
         }
     };
     let _: Option<()> = abort.run_until_cancelled(watch).await;
@@ -296,6 +334,7 @@ fn aborted_after(context: &Context, grace: Option<Duration>) -> CancellationToke
 mod tests {
     use super::testing::{FakeQueue, Verb, Wrong};
     use super::*;
+    use crate::status::Health;
     use tokio::time::{Instant, sleep};
 
     const NEVER: Duration = Duration::from_secs(10_000_000);
@@ -328,6 +367,66 @@ mod tests {
         assert_eq!(told, [2, u64::MAX, 2]);
         abort.cancel();
         watch.await.unwrap();
+    }
+
+    /// What may pass is waited for, and said; with `--once` it ends the run, as what cannot pass does at once.
+    #[tokio::test(start_paused = true)]
+    async fn the_start_waits_for_what_may_pass() {
+        for (code, times, once, ends) in [
+            ("ExpiredToken", 20, false, None),
+            ("InvalidClientTokenId", 20, false, None),
+            ("ServiceUnavailable", 20, false, None),
+            ("AWS.SimpleQueueService.NonExistentQueue", 1, false, Some(1)),
+            ("AWS.SimpleQueueService.NonExistentQueue", 1, true, Some(1)),
+            ("ExpiredToken", 1, true, Some(1)),
+            ("ServiceUnavailable", 2, true, None),
+            ("ServiceUnavailable", 3, true, Some(3)),
+            ("AccessDenied", 1, false, None),
+        ] {
+            let queue = FakeQueue::with([]);
+            queue.fail(Verb::State, Wrong::Refused(code), 0, times);
+            let (health, progress) = watched();
+            let (looking, stop) = (Arc::clone(&queue), CancellationToken::new());
+            let before = Instant::now();
+            let look = tokio::spawn(async move { look(&*looking, &progress, &Redrive::default(), once, &stop).await });
+            sleep(Duration::from_millis(1)).await;
+            let waits = times == 20;
+            assert_eq!(health.is_ready(), !waits, "{code}");
+            if waits {
+                let told: Vec<_> = health.troubles().into_iter().map(|trouble| (trouble.api, trouble.code)).collect();
+                assert_eq!(told, [("sqs:GetQueueAttributes".to_owned(), code.to_owned())]);
+            }
+            let ended = look.await.unwrap();
+            assert_eq!((ended.is_err(), health.is_ready()), (ends.is_some(), true), "{code}: {ended:?}");
+            let calls = ends.unwrap_or(if code == "AccessDenied" { times } else { times + 1 });
+            assert_eq!(queue.calls(Verb::State), calls, "{code}");
+            assert!(before.elapsed() < Duration::from_secs(30 * 20), "{code}: {:?}", before.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn credentials_that_are_lost_are_told_though_nothing_is_received() {
+        let queue = FakeQueue::with([]);
+        queue.fail(Verb::State, Wrong::Refused("ExpiredToken"), 0, 2);
+        let (health, progress) = watched();
+        let abort = CancellationToken::new();
+        let watch = tokio::spawn(watch_depth(queue, progress, Arc::default(), abort.clone()));
+        let mut ready = Vec::new();
+        for _ in 0..4 {
+            sleep(Duration::from_millis(10)).await;
+            ready.push(health.is_ready());
+            sleep(DEPTH_INTERVAL).await;
+        }
+        assert_eq!(ready, [true, false, false, true]);
+        abort.cancel();
+        watch.await.unwrap();
+    }
+
+    fn watched() -> (Health, Arc<Progress>) {
+        let health = Health::default();
+        health.begin();
+        let progress = Arc::new(Progress { health: health.part("trail"), ..Progress::default() });
+        (health, progress)
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,19 +2,22 @@
 //!
 //! Several pollers share the queue: one while it is shallow, more while every receive comes back full. Each waits for
 //! room *before* it asks, and a receive that was asked is always awaited: cancelling it would hide what the service has
-//! handed out; so a stop may last as long as a long poll. Room is counted twice: messages not yet read (the readers and a batch for each poller), and messages
-//! not yet acknowledged. So an output that stands still ends in not receiving.
+//! handed out; so a stop may last as long as a long poll. Room is counted twice: messages not yet read (the readers and
+//! a batch for each poller, or enough to choose the newest from), and messages not yet acknowledged. So an output that
+//! stands still ends in not receiving.
 
 use super::drain::Drain;
 use super::handler::Handler;
 use super::keeper::{Incoming, Keeper};
 use super::queue::{BATCH, Message, Queue};
 use crate::ack::{Counters, Delivery, Part};
-use crate::aws::{Fault, FaultKind};
+use crate::aws::Fault;
 use crate::inputs::Progress;
+use crate::inputs::order::Order;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
-use crate::record::notification::ObjectRef;
+use crate::record::notification::{MAX_BODY, ObjectRef};
+use crate::telemetry::repeats::Repeats;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Reads one object and answers for its records with the part.
@@ -39,6 +43,10 @@ pub struct ReceiverSettings {
     pub poll_interval: Duration,
     /// Objects read at a time.
     pub workers: usize,
+    /// Which of the messages that wait are read first.
+    pub order: Order,
+    /// After so long without an answer the input is not ready.
+    pub silence: Duration,
     pub once: bool,
 }
 
@@ -62,18 +70,26 @@ pub struct Receiver<Q, R> {
     /// That a long poll outlasts the stop is said by the first poller.
     said: Once,
     health: Mutex<Health>,
+    /// Faults of receives by their code.
+    faults: Repeats<&'static str>,
 }
 
-/// How the last receive went.
+/// How the last receives went.
 #[derive(Default)]
 struct Health {
-    code: Option<&'static str>,
+    /// Failures in a row, and since when nothing else happened.
     failures: u32,
+    since: Option<Instant>,
+    last_good: Option<Instant>,
     hopeless: Option<String>,
 }
 
 /// Messages that may be held unacknowledged: enough to fill bulks from objects of a few records each.
 const HELD: usize = 1_000;
+/// Messages from which the newest are chosen, beside those held above.
+const CHOICE: usize = 1_000;
+/// Bytes of a body for which a message counts as one of them: the heaviest allowed counts as 64.
+const WEIGHT: usize = 16 << 10;
 const MAX_POLLERS: usize = 8;
 /// Length of a long poll with `--once`: long enough that SQS asks all its hosts, short enough to see the end.
 const ONCE_WAIT: Duration = Duration::from_secs(1);
@@ -97,14 +113,21 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         progress: Arc<Progress>,
         stop: &CancellationToken,
     ) -> Receiver<Q, R> {
+        let under_way = settings.workers + BATCH * pollers(settings.workers);
+        let held = HELD.max(10 * settings.workers);
+        let (unread, held) = match settings.order {
+            Order::Any => (under_way, held),
+            Order::Newest => (under_way + CHOICE, held + CHOICE),
+        };
         Receiver {
-            unread: Arc::new(Semaphore::new(settings.workers + BATCH * pollers(settings.workers))),
-            held: Arc::new(Semaphore::new(HELD.max(10 * settings.workers))),
+            unread: Arc::new(Semaphore::new(unread)),
+            held: Arc::new(Semaphore::new(held)),
             active: watch::Sender::new(1),
             ending: stop.child_token(),
             stop: stop.clone(),
             said: Once::new(),
             health: Mutex::default(),
+            faults: Repeats::default(),
             settings,
             queue,
             keeper,
@@ -149,6 +172,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
                 room = self.room(number, &mut active) => room,
             };
             let Some(room) = room else { break };
+            let asked = Instant::now();
             let received = self.receive(wait).await;
             let pause = match received {
                 Ok(messages) => {
@@ -172,7 +196,7 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
                         None => Duration::ZERO,
                     }
                 }
-                Err(fault) => self.failed(&fault),
+                Err(fault) => self.failed(&fault, asked),
             };
             if !pause.is_zero() {
                 tokio::select! {
@@ -229,15 +253,29 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
         let taken = admitted.len();
         for admitted in admitted {
             let handler = Arc::clone(&self.handler);
-            let slot = unread.split(1);
+            let mut slot = unread.split(1);
             let delivery = Delivery::open(admitted.key, Arc::clone(&self.counters), self.keeper.verdicts());
             let delivery = if admitted.repeated { delivery.repeated() } else { delivery };
+            if let (Order::Newest, Some(slot)) = (self.settings.order, &mut slot) {
+                self.weigh(slot, admitted.body.len()).await;
+            }
             readings.spawn(async move {
                 let _slot = slot;
                 handler.handle(admitted.key, delivery, admitted.body).await;
             });
         }
         taken
+    }
+
+    /// Makes a message count by its weight, so that what waits to be chosen stays within bounds. Waits while the room is
+    /// taken by others, which are read meanwhile.
+    async fn weigh(&self, slot: &mut OwnedSemaphorePermit, bytes: usize) {
+        let more = u32::try_from(bytes.min(MAX_BODY) / WEIGHT).unwrap_or(0);
+        if more > 0
+            && let Ok(weight) = Arc::clone(&self.unread).acquire_many_owned(more).await
+        {
+            slot.merge(weight);
+        }
     }
 
     /// One poller more while receives come back full, one less while they do not.
@@ -251,34 +289,38 @@ impl<Q: Queue, R: Reads> Receiver<Q, R> {
 
     fn healthy(&self) {
         let mut health = lock(&self.health);
-        health.failures = 0;
+        (health.failures, health.since, health.last_good) = (0, None, Some(Instant::now()));
         self.progress.health.well(RECEIVE);
-        if let Some(code) = health.code.take() {
-            tracing::info!(code, "messages can be received again");
+        if let Some(lasted) = self.faults.only(|_| false) {
+            tracing::info!(?lasted, "messages can be received again");
         }
     }
 
-    /// Notes a failed receive, says it once per kind, and gives the pause before the next.
-    fn failed(&self, fault: &Fault) -> Duration {
+    /// Notes a failed receive that was `asked` then, says it, and gives the pause before the next.
+    fn failed(&self, fault: &Fault, asked: Instant) -> Duration {
         let mut health = lock(&self.health);
         health.failures += 1;
-        let lasting = !fault.may_pass() || matches!(fault.kind, FaultKind::Credentials | FaultKind::Expired);
-        // A throttled receive or a cut connection is everyday; several in a row are not.
-        if lasting || health.failures >= IN_THE_WAY {
+        let began = health.last_good.map_or(asked, |good| good.max(asked));
+        let is_silent = health.since.get_or_insert(began).elapsed() >= self.settings.silence;
+        // A throttled receive or a cut connection is everyday; several in a row are not, nor is one never answered.
+        if fault.is_in_the_way() || is_silent || health.failures >= IN_THE_WAY {
             self.progress.health.trouble(RECEIVE, fault.told(), &format!("{fault}; {}", fault.advice()));
         }
-        if health.code != Some(fault.code()) {
-            health.code = Some(fault.code());
-            tracing::warn!(code = fault.code(), "{fault}; {}", fault.advice());
+        if let Some(due) = self.faults.occurred(fault.code()) {
+            tracing::warn!(code = fault.code(), times = due.times, lasting = ?due.lasted, "{fault}; {}", fault.advice());
         }
-        if self.settings.once && lasting && health.failures >= ONCE_REFUSALS {
+        if self.settings.once && fault.is_in_the_way() && health.failures >= ONCE_REFUSALS {
             health.hopeless = Some(format!("{fault}; {}", fault.advice()));
             self.ending.cancel();
         }
         self.active.send_replace(1);
-        let pause = FIRST_PAUSE.saturating_mul(1 << health.failures.min(10)).min(LONGEST_PAUSE);
-        pause.mul_f64(jitter())
+        pause_after(health.failures)
     }
+}
+
+/// The pause after so many failures in a row: longer each time, and not the same in processes that failed together.
+pub(super) fn pause_after(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << failures.min(10)).min(LONGEST_PAUSE).mul_f64(jitter())
 }
 
 /// Pollers of a queue at most: a receive brings ten messages, and takes less time than reading them.

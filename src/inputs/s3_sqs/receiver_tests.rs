@@ -3,13 +3,14 @@
 use super::super::handler::HandlerSettings;
 use super::super::keeper::KeeperSettings;
 use super::super::poison::{Poison, Redrive};
-use super::super::testing::{End, FakeQueue, FakeReads, Verb, Wrong, body, key};
+use super::super::testing::{End, FakeQueue, FakeReads, Verb, Wrong, body, key, key_of_minute};
 use super::super::until_kept;
 use super::*;
 use crate::ack::Counters;
 use crate::inputs::selection::{FileSelector, Selection};
 use crate::output::parking::Parking;
 use crate::pipeline::{Faults, Policies};
+use crate::status::Health;
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -27,6 +28,7 @@ pub(super) struct Rig {
     pub(super) once: bool,
     pub(super) consume: bool,
     pub(super) workers: usize,
+    pub(super) order: Order,
     pub(super) poll_interval: Duration,
     pub(super) policies: Policies,
     pub(super) allowed: serde_json::Value,
@@ -46,6 +48,7 @@ impl Rig {
             once: true,
             consume: true,
             workers: 16,
+            order: Order::Any,
             poll_interval: Duration::ZERO,
             policies: Policies::default(),
             allowed: serde_json::json!([]),
@@ -86,6 +89,7 @@ impl Rig {
             selection,
             allowed: serde_json::from_value(self.allowed.clone()).unwrap(),
             faults: Faults::new(self.policies, Arc::clone(&self.progress.faults)),
+            order: self.order,
             workers: self.workers,
         };
         let handler = Handler::new(
@@ -102,6 +106,8 @@ impl Rig {
             wait: Duration::from_secs(20),
             poll_interval: self.poll_interval,
             workers: self.workers,
+            order: self.order,
+            silence: Duration::from_secs(120),
             once: self.once,
         };
         Receiver::new(
@@ -466,4 +472,127 @@ async fn a_lost_answer_of_receive_costs_time_and_nothing_else() {
 #[test]
 fn jitter_stays_within_its_bounds() {
     assert!((0..1_000).map(|_| jitter()).all(|jitter| (0.5..1.0).contains(&jitter)));
+}
+
+/// A backlog of an outage: messages from the oldest to the newest, as the queue gives them.
+fn backlog(messages: usize) -> Rig {
+    let mut rig = Rig::new((0..messages).map(|minute| body(&[&key_of_minute(minute)])));
+    (rig.order, rig.workers, rig.reads.takes) = (Order::Newest, 4, Duration::from_secs(1));
+    rig
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_of_a_backlog_go_first_and_none_waits_for_ever() {
+    let rig = backlog(500);
+    rig.run().await.unwrap();
+    // Four are begun before there is a choice; then nine times the newest, and once the one that has waited longest.
+    let mut waiting: std::collections::VecDeque<usize> = (4..500).collect();
+    let chosen = (1..=496).filter_map(|turn| if turn % 10 == 0 { waiting.pop_front() } else { waiting.pop_back() });
+    let expected: Vec<String> = (0..4).chain(chosen).map(key_of_minute).collect();
+    assert_eq!(rig.reads.keys(), expected);
+    assert_eq!((rig.queue.deleted(), rig.queue.deliveries(), rig.reads.most()), (500, vec![1; 500], 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_they_come_is_the_order_when_none_is_asked_for() {
+    let mut rig = backlog(100);
+    rig.order = Order::Any;
+    rig.run().await.unwrap();
+    assert_eq!(rig.reads.keys(), (0..100).map(key_of_minute).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_choice_is_bounded_and_stays_hidden() {
+    let mut rig = backlog(3_000);
+    (rig.once, rig.reads.takes) = (false, NEVER);
+    let (queue, abort) = (Arc::clone(&rig.queue), rig.abort.clone());
+    let run = tokio::spawn(async move { rig.run().await });
+    for _ in 0..20 {
+        sleep(VISIBILITY).await;
+        // A thousand, four that are read, and what there was room for beside them: a batch.
+        assert_eq!(queue.visible(), 3_000 - 1_010);
+    }
+    abort.cancel();
+    run.await.unwrap().unwrap();
+    assert_eq!(queue.visible(), 3_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_stands_still_ends_in_not_receiving_whatever_the_order() {
+    let mut rig = backlog(5_000);
+    (rig.once, rig.reads.takes, rig.reads.usual) = (false, Duration::from_millis(1), Some(End::Settled(NEVER)));
+    let (queue, abort) = (Arc::clone(&rig.queue), rig.abort.clone());
+    let run = tokio::spawn(async move { rig.run().await });
+    for _ in 0..5 {
+        sleep(VISIBILITY).await;
+        assert_eq!(queue.visible(), 3_000, "two thousand are held");
+    }
+    abort.cancel();
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn heavy_messages_take_more_room_of_the_choice() {
+    let padding = "x".repeat(320 << 10);
+    let heavy = |minute| {
+        let body: serde_json::Value = serde_json::from_str(&body(&[&key_of_minute(minute)])).unwrap();
+        let mut body = body.as_object().unwrap().clone();
+        body.insert("padding".to_owned(), padding.clone().into());
+        serde_json::Value::Object(body).to_string()
+    };
+    let mut rig = Rig::new((0..200).map(heavy));
+    (rig.order, rig.workers, rig.reads.takes, rig.once) = (Order::Newest, 4, NEVER, false);
+    let (queue, abort) = (Arc::clone(&rig.queue), rig.abort.clone());
+    let run = tokio::spawn(async move { rig.run().await });
+    sleep(VISIBILITY).await;
+    let taken = 200 - queue.visible();
+    assert!((40..=60).contains(&taken), "{taken} of 320 KiB each");
+    abort.cancel();
+    run.await.unwrap().unwrap();
+    let mut rig = Rig::new((0..200).map(heavy));
+    (rig.order, rig.workers) = (Order::Newest, 4);
+    rig.run().await.unwrap();
+    assert_eq!(rig.queue.deleted(), 200, "all are read in the end");
+}
+
+/// A run over an empty queue, and what health says of it.
+async fn watched(rig: &mut Rig) -> Health {
+    let health = Health::default();
+    health.begin();
+    rig.progress = Arc::new(Progress { health: health.part("trail"), ..Progress::default() });
+    rig.once = false;
+    health
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_receive_without_an_answer_is_in_the_way_and_one_refusal_for_now_is_not() {
+    for (wrong, times, in_the_way_after) in [
+        (Wrong::Silent(Duration::from_secs(120)), 1, Some(120)),
+        (Wrong::Refused("ServiceUnavailable"), 2, None),
+        // The pauses between are a second and two, or half of them.
+        (Wrong::Refused("ServiceUnavailable"), 3, Some(3)),
+        (Wrong::Refused("ExpiredToken"), 1, Some(0)),
+        (Wrong::Refused("AccessDenied"), 1, Some(0)),
+    ] {
+        let mut rig = Rig::of(0);
+        let health = watched(&mut rig).await;
+        rig.queue.fail(Verb::Receive, wrong, 0, times);
+        let stop = rig.stop.clone();
+        let before = Instant::now();
+        let run = tokio::spawn(async move { rig.run().await });
+        let mut unready = None;
+        while before.elapsed() < Duration::from_secs(200) {
+            if unready.is_none() && !health.is_ready() {
+                unready = Some(before.elapsed().as_secs());
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        match (unready, in_the_way_after) {
+            (Some(unready), Some(after)) => assert!(unready <= after && unready + 2 >= after, "{wrong:?}: {unready}"),
+            (unready, after) => assert_eq!(unready, after, "{wrong:?}"),
+        }
+        assert!(health.is_ready(), "{wrong:?} has passed: {:?}", health.troubles());
+        stop.cancel();
+        run.await.unwrap().unwrap();
+    }
 }

@@ -5,6 +5,7 @@ use super::queue::{BATCH, LONGEST_HOLD, Message, Queue, QueueState, Refused};
 use super::receiver::Reads;
 use crate::ack::{Outcome, Part};
 use crate::aws::Fault;
+use crate::aws::fault::Service;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
 use crate::pipeline::Cause;
@@ -34,6 +35,8 @@ pub enum Wrong {
     AnswerLost,
     /// The answer comes so much later.
     Late(Duration),
+    /// No answer comes, which is given up so much later.
+    Silent(Duration),
 }
 
 struct Rule {
@@ -196,6 +199,7 @@ impl FakeQueue {
                 work(&mut self.lock());
                 Err(fault(action, "InternalError"))
             }
+            Some(Wrong::Silent(time)) => Err(silent(action, time).await),
             Some(Wrong::Late(time)) => {
                 let done = work(&mut self.lock());
                 sleep(time).await;
@@ -214,6 +218,11 @@ fn action(verb: Verb) -> &'static str {
     }
 }
 
+async fn silent(action: &'static str, time: Duration) -> Fault {
+    sleep(time).await;
+    Fault::transient(Service::Sqs, action, "the queue", "timeout", "no answer within `api_timeout`")
+}
+
 pub fn fault(action: &'static str, code: &str) -> Fault {
     Fault::of_entry(action, "the queue", code, None)
 }
@@ -224,8 +233,10 @@ impl Queue for FakeQueue {
         if let Some(Wrong::Refused(code)) = wrong {
             return Err(fault("ReceiveMessage", code));
         }
-        if let Some(Wrong::Late(time)) = wrong {
-            sleep(time).await;
+        match wrong {
+            Some(Wrong::Silent(time)) => return Err(silent("ReceiveMessage", time).await),
+            Some(Wrong::Late(time)) => sleep(time).await,
+            _ => {}
         }
         let end = Instant::now() + wait;
         loop {
@@ -331,6 +342,7 @@ impl Queue for FakeQueue {
     async fn state(&self) -> Result<QueueState, Fault> {
         match self.called(Verb::State) {
             Some(Wrong::Refused(code)) => return Err(fault("GetQueueAttributes", code)),
+            Some(Wrong::Silent(time)) => return Err(silent("GetQueueAttributes", time).await),
             Some(Wrong::Late(time)) => sleep(time).await,
             _ => {}
         }
@@ -451,4 +463,12 @@ pub fn body(keys: &[&str]) -> String {
 /// A key that the default patterns choose.
 pub fn key(number: usize) -> String {
     format!("AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/04/{number}.json.gz")
+}
+
+/// The key of an object that CloudTrail delivered so many minutes after a day's begin.
+pub fn key_of_minute(minute: usize) -> String {
+    let (day, hour, minute) = (1 + minute / 1_440, minute / 60 % 24, minute % 60);
+    format!(
+        "AWSLogs/111122223333/CloudTrail/eu-west-1/2026/03/{day:02}/111122223333_CloudTrail_eu-west-1_202603{day:02}T{hour:02}{minute:02}Z_x.json.gz"
+    )
 }

@@ -9,8 +9,8 @@ use super::nodes::Turn;
 use super::send::{Reply, SendFault};
 use crate::output::Source;
 use crate::output::parking::{Parked, Parking};
-use crate::output::repeats::{Key, Repeats};
 use crate::status;
+use crate::telemetry::repeats::Repeats;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub struct Letter {
 pub struct Report {
     /// Method and path, as messages name the request.
     api: String,
-    repeats: Repeats,
+    repeats: Repeats<Key>,
     health: status::Part,
 }
 
@@ -54,6 +54,9 @@ pub fn park(parking: &Parking, letters: &[Letter]) -> std::io::Result<()> {
         .collect();
     parking.park(&parked)
 }
+
+/// What a fault is told apart by: a code, and the number of the node that showed it (0 where there is none).
+type Key = (&'static str, usize);
 
 /// What health calls it when documents are refused one by one.
 const DOCUMENTS: &str = "create";
@@ -88,11 +91,11 @@ impl Report {
     /// A request was answered item by item.
     pub fn reachable(&self, turn: &Turn<'_>) {
         self.health.well(&self.api);
-        if let Some(lasted) = self.repeats.passed(("unreachable", turn.index())) {
+        if let Some(lasted) = self.repeats.passed(&("unreachable", turn.index())) {
             tracing::info!(node = %turn.node().url(), ?lasted, "node works again");
         }
         for key in OF_REQUESTS {
-            if let Some(lasted) = self.repeats.passed(key) {
+            if let Some(lasted) = self.repeats.passed(&key) {
                 tracing::info!(api = self.api, ?lasted, "bulk requests are accepted again");
             }
         }
@@ -151,13 +154,13 @@ impl Report {
             }
             None => {
                 self.health.well(DOCUMENTS);
-                self.repeats.passed(("held-items", 0));
+                self.repeats.passed(&("held-items", 0));
             }
         }
         match again {
             Some((item, records)) => self.items_again(item, records),
             None => {
-                self.repeats.passed(("refused-items", 0));
+                self.repeats.passed(&("refused-items", 0));
             }
         }
         if stored > 0

@@ -3,11 +3,12 @@
 use crate::app::{self, Planned, Replayed, Stop, Wanted};
 use crate::cli::args::{DeadLetterReplayArgs, Format, Global};
 use crate::cli::commands::run::listen;
+use crate::cli::live::Live;
 use crate::cli::{Failure, load, render, visible};
 use crate::status::grouped;
 use crate::telemetry::log::LogSettings;
 use anyhow::Context as _;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 /// Letters that stayed and are shown one by one.
 const SHOWN: usize = 20;
@@ -32,18 +33,21 @@ pub fn replay<'a>(
         .context("cannot print the plan")?;
         return Ok(());
     }
-    // Who waits for a server that is away must see it.
-    load::start_logs(&LogSettings { to_stderr: true, ..settings.logs.clone() })?;
+    // Who waits for a server that is away must see it, beside the live line.
+    let is_live = std::io::stderr().is_terminal();
+    load::start_logs(&LogSettings { to_stderr: true, beside_line: is_live, ..settings.logs.clone() })?;
+    let mut live = Live::new(is_live);
     // Documents on standard output must stay documents.
     let out = if settings.output.prints() { notes } else { out };
     let runtime = load::runtime()?;
     let ended = runtime.block_on(async {
         let stop = Stop::default();
         let signals = listen(stop.clone())?;
-        let ended = app::replay(settings, wanted, &stop).await;
+        let ended = app::replay(settings, wanted, &stop, &mut |progress| live.show_replay(progress)).await;
         signals.abort();
         Ok::<_, Failure>(ended)
     });
+    live.clear();
     runtime.shutdown_background();
     let replayed = ended??;
     match args.format {

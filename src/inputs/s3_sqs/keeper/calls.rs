@@ -197,18 +197,40 @@ impl<Q: Queue> KeeperTask<Q> {
         held.due = Some(next);
     }
 
-    /// Says once when calls of a kind begin to fail, and once when they go well again.
-    fn note(&mut self, verb: Verb, result: &Result<Vec<Refused>, Fault>) {
+    /// Says a fault of a kind of call once a minute, and when such calls go well again; tells health what is in the way.
+    fn note(&self, verb: Verb, result: &Result<Vec<Refused>, Fault>) {
         let fault = match result {
             Ok(refused) => refused.first().map(|refused| &refused.fault),
             Err(fault) => Some(fault),
         };
-        match fault {
-            Some(fault) if self.last_fault.insert(verb, fault.code()) != Some(fault.code()) => {
-                tracing::warn!(code = fault.code(), "{fault}; {}", fault.advice());
+        let Some(fault) = fault else {
+            self.progress.health.well(verb.api());
+            if let Some(lasted) = self.faults.only(|(other, _)| *other != verb) {
+                tracing::info!(?lasted, "messages can be {} again", past(verb));
             }
-            None if self.last_fault.remove(&verb).is_some() => tracing::info!("messages can be {} again", past(verb)),
-            _ => {}
+            return;
+        };
+        // A stale handle is one message's matter.
+        if fault.is_in_the_way() && fault.kind != FaultKind::Stale {
+            self.progress.health.trouble(verb.api(), fault.told(), &format!("{fault}; {}", fault.advice()));
+        }
+        if let Some(due) = self.faults.occurred((verb, fault.code())) {
+            tracing::warn!(code = fault.code(), times = due.times, lasting = ?due.lasted, "{fault}; {}", fault.advice());
+        }
+    }
+
+    /// Nothing is held: what calls could not do is over, whatever it was.
+    pub(super) fn nothing_in_the_way(&self) {
+        [Verb::Renew, Verb::Delete, Verb::Release].iter().for_each(|verb| self.progress.health.well(verb.api()));
+    }
+}
+
+impl Verb {
+    /// What health calls it.
+    fn api(self) -> &'static str {
+        match self {
+            Verb::Delete => "sqs:DeleteMessageBatch",
+            Verb::Renew | Verb::Release => "sqs:ChangeMessageVisibilityBatch",
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::super::testing::{FakeQueue, Verb, Wrong};
 use super::*;
 use crate::ack::Tally;
+use crate::status::Health;
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -244,6 +245,26 @@ async fn a_message_redelivered_while_it_is_read_is_not_read_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delete_by_a_handle_that_has_run_out_waits_for_the_message_to_return() {
+    let rig = Rig::new(1);
+    let key = rig.receive().await[0];
+    // Renewals fail until its hiding ends; then another process receives it.
+    rig.queue.fail(Verb::Hide, Wrong::Refused("ServiceUnavailable"), 0, 1_000);
+    sleep(VISIBILITY).await;
+    let others = rig.queue.receive(BATCH, Duration::ZERO, VISIBILITY).await.unwrap();
+    assert_eq!(others.len(), 1);
+    rig.verdict(key, true);
+    rig.keeper.idle().await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!((rig.queue.calls(Verb::Delete), rig.queue.deleted()), (1, 0), "the old handle is of no use");
+    // The other process gives up, and it comes back to us: by a new handle it is deleted, unread.
+    sleep(VISIBILITY).await;
+    assert_eq!(rig.receive().await, Vec::<u64>::new());
+    let queue = rig.end().await;
+    assert_eq!((queue.deleted(), queue.deliveries()), (1, vec![3]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_is_left_is_neither_renewed_nor_released() {
     let rig = Rig::new(1);
     let key = rig.receive().await[0];
@@ -418,6 +439,70 @@ async fn a_verdict_that_follows_a_release_changes_nothing() {
     rig.verdict(key, false);
     sleep(Duration::from_secs(1)).await;
     assert_eq!((rig.queue.visible(), rig.queue.calls(Verb::Hide)), (1, 1));
+}
+
+/// A keeper whose health is watched.
+fn watched(messages: usize) -> (Rig, Health) {
+    let health = Health::default();
+    health.begin();
+    let queue = FakeQueue::with((0..messages).map(|number| format!("body {number}")));
+    let progress = Arc::new(Progress { health: health.part("trail"), ..Progress::default() });
+    let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+    let settings = KeeperSettings { visibility: VISIBILITY, consume: true, once: false };
+    let (keeper, task) = Keeper::new(Arc::clone(&queue), settings, Arc::clone(&progress), stop.clone(), abort.clone());
+    (Rig { queue, keeper, progress, stop, abort, task: tokio::spawn(task.run()) }, health)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_keeps_messages_from_being_deleted_is_told_until_it_is_mended() {
+    let (rig, health) = watched(12);
+    rig.queue.fail(Verb::Delete, Wrong::Refused("AccessDenied"), 0, 1_000);
+    let keys = rig.receive().await;
+    rig.verdict(keys[0], true);
+    sleep(Duration::from_secs(5)).await;
+    let told: Vec<_> = health.troubles().into_iter().map(|trouble| (trouble.api, trouble.code)).collect();
+    assert_eq!(told, [("sqs:DeleteMessageBatch".to_owned(), "AccessDenied".to_owned())]);
+    rig.queue.mend();
+    keys[1..].iter().for_each(|key| rig.verdict(*key, true));
+    sleep(Duration::from_secs(1)).await;
+    assert!(health.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_held_is_nothing_in_the_way() {
+    let (rig, health) = watched(1);
+    rig.queue.fail(Verb::Hide, Wrong::Refused("ExpiredToken"), 0, 1_000);
+    let key = rig.receive().await[0];
+    sleep(VISIBILITY * 2 / 3).await;
+    assert!(!health.is_ready(), "it could not be renewed");
+    rig.verdict(key, true);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!((rig.queue.deleted(), health.is_ready()), (1, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_fail_and_go_well_in_turn_are_said_once_a_minute() {
+    let written = tempfile::NamedTempFile::new().unwrap();
+    let file = Arc::new(written.reopen().unwrap());
+    let log = tracing_subscriber::fmt().with_writer(file).with_ansi(false).finish();
+    let _logs = tracing::subscriber::set_default(log);
+    let rig = Rig::new(1_200);
+    // Half of the deletes are refused.
+    for round in 0..600 {
+        rig.queue.fail(Verb::Delete, Wrong::Refused("ServiceUnavailable"), usize::from(round > 0), 1);
+    }
+    let keys = rig.receive().await;
+    for pair in keys.chunks(2) {
+        pair.iter().for_each(|key| rig.verdict(*key, true));
+        sleep(Duration::from_secs(1)).await;
+    }
+    rig.keeper.idle().await;
+    assert_eq!(rig.queue.deleted(), 1_200);
+    let text = std::fs::read_to_string(written.path()).unwrap();
+    let warnings = text.lines().filter(|line| line.contains("sqs-unavailable")).count();
+    let seconds = 600;
+    assert!((seconds / 60 - 2..=seconds / 60 + 3).contains(&warnings), "{warnings} in ten minutes:\n{text}");
+    assert!(!text.contains("again"), "none of them lasted:\n{text}");
 }
 
 /// What happens to one message each time it is read.
