@@ -11,5 +11,5 @@ mod delivery;
 mod frontier;
 
 pub use budget::{Budget, Charge};
-pub use delivery::{Counters, Counts, Delivery, Outcome, Part, Receipt, Tally, Verdict};
+pub use delivery::{Counters, Counts, Delivery, Hold, Outcome, Part, PartEnd, Receipt, Tally, Verdict, Witness};
 pub use frontier::{Frontier, Ticket};
