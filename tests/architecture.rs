@@ -21,10 +21,27 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("aws", &["config", "check"]),
     ("output", &["ack", "config", "check", "state", "status"]),
     ("pipeline", &["ack", "record", "ecs", "filter", "output"]),
-    ("inputs", &["ack", "record", "aws", "state", "status", "config", "check", "pipeline", "output", "ecs", "filter"]),
+    (
+        "inputs",
+        &[
+            "ack",
+            "record",
+            "aws",
+            "state",
+            "status",
+            "config",
+            "check",
+            "pipeline",
+            "output",
+            "ecs",
+            "filter",
+            "integrity",
+        ],
+    ),
     ("setup", &["config", "check", "ecs", "output"]),
     ("kibana", &["config", "ecs", "output", "setup"]),
     ("verify", &["record", "aws", "state"]),
+    ("integrity", &["ack", "record", "aws", "config", "state", "status", "verify", "output"]),
     (
         "app",
         &[
@@ -44,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "inputs",
             "setup",
             "kibana",
+            "integrity",
         ],
     ),
     (
@@ -67,6 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "kibana",
             "app",
             "verify",
+            "integrity",
         ],
     ),
 ];
@@ -76,6 +95,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     ("inputs", "output", &["Source", "parking"]),
     ("inputs", "ecs", &["Origin"]),
     ("inputs", "filter", &["Own"]),
+    ("inputs", "integrity", &["note"]),
     ("setup", "output", &["elasticsearch"]),
     ("kibana", "output", &["elasticsearch"]),
 ];

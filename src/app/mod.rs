@@ -8,6 +8,7 @@ mod mapping;
 mod replay;
 mod run;
 mod settings;
+mod verification;
 
 pub use identity::{Identity, IdentityError};
 pub use replay::{ByCode, Held, Planned, ReplayError, Replayed, Stayed, Wanted, hold, plan, replay};

@@ -120,6 +120,8 @@ pub async fn replay(settings: Settings, wanted: Wanted, stop: &Stop) -> Result<R
             stop: stop.stop.clone(),
             abort: stop.abort.clone(),
             data: settings.data.clone(),
+            // What is read again was told of when it was first read.
+            integrity: None,
             shared: settings.shared.clone(),
         };
         let reader = match input.again(context.clone()).await {

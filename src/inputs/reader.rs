@@ -6,6 +6,7 @@
 use super::Context;
 use crate::ack::{Outcome, Part};
 use crate::ecs::Origin;
+use crate::integrity::note::Seen;
 use crate::output::Source;
 use crate::output::parking::Parked;
 use crate::pipeline::{ObjectFault, Reading};
@@ -46,6 +47,8 @@ pub struct Subject {
     pub source: Arc<Source>,
     /// A digest: the whole object is one record.
     pub digest: bool,
+    /// Takes down what was read, where that is compared with a digest.
+    pub seen: Option<Seen>,
 }
 
 /// How reading an object ended.
@@ -76,6 +79,7 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
         };
         let reading =
             context.mill.begin(part, Arc::clone(&subject.origin), Arc::clone(&subject.source), subject.digest);
+        let reading = if subject.seen.is_some() { reading.hashed() } else { reading };
         attempts(context, reading, object).await
     };
     let ended = tokio::select! {
@@ -86,13 +90,26 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
     match ended {
         (Some(reading), End::Whole) => {
             let records = reading.seen();
+            // Before the part ends, which may tell of it.
+            if let Some(seen) = &subject.seen {
+                seen.whole(reading.sha256(), records);
+            }
             reading.into_part().complete();
             context.progress.objects.fetch_add(1, Relaxed);
             Read::Done { records }
         }
-        (Some(reading), End::Fault(ObjectFault::Damaged { code, text })) => park(context, reading, code, text).await,
-        (Some(reading), End::Fault(ObjectFault::Limit(text))) => park(context, reading, "object-limit", text).await,
+        (Some(reading), End::Fault(ObjectFault::Damaged { code, text })) => {
+            failed(subject, code);
+            park(context, reading, code, text).await
+        }
+        (Some(reading), End::Fault(ObjectFault::Limit(text))) => {
+            failed(subject, "object-limit");
+            park(context, reading, "object-limit", text).await
+        }
         (reading, end) => {
+            if let End::Read(ReadFault::Final { code, .. }) = &end {
+                failed(subject, code);
+            }
             let (transient, reason) = match end {
                 End::Read(ReadFault::Final { text, .. }) => (false, text),
                 End::Read(ReadFault::Transient(text)) => (true, text),
@@ -104,6 +121,13 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
             }
             Read::Failed { transient, reason }
         }
+    }
+}
+
+/// Takes down that the object cannot be shipped.
+fn failed(subject: &Subject, code: &'static str) {
+    if let Some(seen) = &subject.seen {
+        seen.failed(code);
     }
 }
 

@@ -37,6 +37,6 @@ impl Again for ObjectsAgain {
         }
         let bucket = source.bucket.as_deref().unwrap_or_default();
         let object = ObjectRef::named(bucket, &source.object, source.version.as_deref());
-        Box::pin(async move { self.reads.read(part, &object, choice).await })
+        Box::pin(async move { self.reads.read(part, &object, choice, None).await })
     }
 }

@@ -10,6 +10,7 @@ use crate::ack::Delivery;
 use crate::inputs::Progress;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::{Choice, Selection};
+use crate::integrity::note::Teller;
 use crate::record::notification::{self, Notification, ObjectRef};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,6 +28,8 @@ pub struct Handler<R> {
     progress: Arc<Progress>,
     readers: Arc<Semaphore>,
     stop: CancellationToken,
+    /// Told of log files and digests, where they are verified.
+    teller: Option<Teller>,
     said: Mutex<Said>,
 }
 
@@ -60,8 +63,14 @@ impl<R: Reads> Handler<R> {
             progress,
             readers: Arc::new(Semaphore::new(workers)),
             stop,
+            teller: None,
             said: Mutex::default(),
         }
+    }
+
+    /// Tells `teller` of log files and digests.
+    pub fn telling(self, teller: Option<Teller>) -> Handler<R> {
+        Handler { teller, ..self }
     }
 
     /// Brings a held message to its end, or to where only its records are under way. `delivery` has the keeper's `key`.
@@ -106,7 +115,14 @@ impl<R: Reads> Handler<R> {
 
     async fn read_objects(&self, key: u64, delivery: Delivery, objects: &[ObjectRef]) {
         for object in objects {
-            let choice = self.selection.choose(object.key.as_str());
+            let (bucket, object_key) = (object.bucket.as_str(), object.key.as_str());
+            let choice = self.selection.choose(object_key);
+            if let Some(teller) = &self.teller
+                && !teller.digest(&delivery, bucket, object_key)
+                && choice == Choice::Skip
+            {
+                teller.skipped(bucket, object_key);
+            }
             if choice == Choice::Skip {
                 self.progress.skipped.fetch_add(1, Relaxed);
                 continue;
@@ -114,7 +130,11 @@ impl<R: Reads> Handler<R> {
             if self.stop.is_cancelled() {
                 return delivery.fail(RUN_ENDS);
             }
-            match self.reads.read(delivery.part(), object, choice).await {
+            let (part, seen) = match &self.teller {
+                Some(teller) => teller.follow(&delivery, bucket, object_key),
+                None => (delivery.part(), None),
+            };
+            match self.reads.read(part, object, choice, seen).await {
                 Read::Done { records } => {
                     tracing::debug!(bucket = object.bucket, key = %object.key, records, "object read")
                 }

@@ -79,11 +79,15 @@ impl S3SqsInput {
         let keeping = tokio::spawn(keeping.run());
         tokio::spawn(watch_depth(Arc::clone(&queue), Arc::clone(&progress), abort.clone()));
 
+        if let Some(teller) = &context.integrity {
+            teller.access(&session);
+        }
         let reads = self.reads(&session, context.clone());
         let workers = self.config.number_of_workers;
         let counters = Arc::clone(&context.counters);
         let handler =
-            Handler::new(reads, self.config.selection(), keeper.clone(), Arc::clone(&progress), workers, stop.clone());
+            Handler::new(reads, self.config.selection(), keeper.clone(), Arc::clone(&progress), workers, stop.clone())
+                .telling(context.integrity.clone());
         let settings = ReceiverSettings {
             visibility,
             wait: self.config.sqs.wait_time.get(),

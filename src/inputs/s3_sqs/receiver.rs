@@ -14,6 +14,7 @@ use crate::aws::{Fault, FaultKind};
 use crate::inputs::Progress;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
+use crate::integrity::note::Seen;
 use crate::record::notification::ObjectRef;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
@@ -26,7 +27,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Reads one object and answers for its records with the part.
 pub trait Reads: Send + Sync + 'static {
-    fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> impl Future<Output = Read> + Send;
+    /// `seen` takes down what was read, where that is verified.
+    fn read(
+        &self,
+        part: Part,
+        object: &ObjectRef,
+        choice: Choice,
+        seen: Option<Seen>,
+    ) -> impl Future<Output = Read> + Send;
 }
 
 /// How messages are received.

@@ -7,6 +7,7 @@ use crate::ack::{Outcome, Part};
 use crate::aws::Fault;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
+use crate::integrity::note::Seen;
 use crate::record::notification::ObjectRef;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -392,7 +393,7 @@ impl Drop for Counted {
 }
 
 impl Reads for FakeReads {
-    async fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> Read {
+    async fn read(&self, part: Part, object: &ObjectRef, choice: Choice, _: Option<Seen>) -> Read {
         let _counted = Counted::new(&self.now);
         let key = object.key.as_str().to_owned();
         self.read.lock().unwrap().push((key.clone(), choice));
