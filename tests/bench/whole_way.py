@@ -37,7 +37,7 @@ trailship.inputs:
 {original}output.elasticsearch:
   hosts: ["{sink}"]
 path.data: "{data}"
-"""
+{more}"""
 KEEP_ORIGINAL = "mapping.preserve_original_event: true\n"
 
 
@@ -90,10 +90,10 @@ class Ends(contextlib.ExitStack):
 class Shipper:
     """The binary under measurement, from its start to its orderly end."""
 
-    def __init__(self, program, ends, folder, original, pin):
+    def __init__(self, program, ends, folder, original, pin, more=""):
         configuration = folder / "trailship.yml"
         places = {"aws": ends.aws, "sink": ends.sink, "queue": QUEUE, "data": folder / "data"}
-        configuration.write_text(CONFIGURATION.format(**places, original=KEEP_ORIGINAL if original else ""))
+        configuration.write_text(CONFIGURATION.format(**places, original=KEEP_ORIGINAL if original else "", more=more))
         configuration.chmod(0o600)
         self.log = folder / "trailship.log"
         prefix = ["taskset", "-c", "1"] if pin else []
@@ -146,10 +146,11 @@ class Shipper:
             return None
 
 
-def measure(program, ends, corpus, original, pin):
-    """One run over the load of `corpus`. Raises Failed unless every record became one document."""
+def measure(program, ends, corpus, original, pin, more=""):
+    """One run over the load of `corpus`, with `more` lines of configuration. Raises Failed unless every record became one
+    document."""
     with state.data_folder("bench") as (folder, _lock):
-        shipper = Shipper(program, ends, folder, original, pin)
+        shipper = Shipper(program, ends, folder, original, pin, more)
         try:
             ends.fill("warm")
             shipper.wait_until(lambda: ends.left() == 0, WARM_SECONDS, "the first object")
