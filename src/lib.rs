@@ -11,6 +11,7 @@ pub mod ecs;
 pub mod filter;
 pub mod geoip;
 pub mod inputs;
+pub mod integrity;
 pub mod kibana;
 pub mod output;
 pub mod pipeline;

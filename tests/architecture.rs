@@ -38,11 +38,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ecs",
             "filter",
             "visible",
+            "integrity",
         ],
     ),
     ("setup", &["config", "check", "ecs", "output"]),
     ("kibana", &["config", "ecs", "output", "setup"]),
     ("verify", &["record", "aws", "state", "visible"]),
+    ("integrity", &["ack", "record", "aws", "config", "state", "status", "verify", "output"]),
     (
         "app",
         &[
@@ -62,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "inputs",
             "setup",
             "kibana",
+            "integrity",
         ],
     ),
     (
@@ -86,6 +89,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "app",
             "verify",
             "visible",
+            "integrity",
         ],
     ),
 ];
@@ -95,6 +99,7 @@ const ONLY: &[(&str, &str, &[&str])] = &[
     ("inputs", "output", &["Source", "parking"]),
     ("inputs", "ecs", &["Origin"]),
     ("inputs", "filter", &["Own"]),
+    ("inputs", "integrity", &["note"]),
     ("setup", "output", &["elasticsearch"]),
     ("kibana", "output", &["elasticsearch"]),
 ];

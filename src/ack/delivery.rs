@@ -131,6 +131,28 @@ pub struct Delivery(Arc<DeliveryCore>);
 /// One readable thing in a delivery: an object. Dropped without [`complete`](Part::complete) it is given back.
 pub struct Part(Arc<PartCore>);
 
+/// How one part ended, for the witness that was given to [`Delivery::witnessed`].
+pub struct PartEnd {
+    pub tally: Tally,
+    /// True when every record has an outcome, and the true end was read.
+    pub settled: bool,
+    /// Keeps the delivery open until the witness is ready.
+    pub hold: Hold,
+}
+
+/// Keeps a delivery open that has nothing else left. Dropped without [`release`](Hold::release) it gives the delivery back.
+pub struct Hold(Part);
+
+impl Hold {
+    /// The delivery may end, as far as this is concerned.
+    pub fn release(self) {
+        self.0.complete();
+    }
+}
+
+/// Told of a part's end from within a drop: it must neither block nor log.
+pub type Witness = Box<dyn FnOnce(PartEnd) + Send>;
+
 /// A number of records of one part that have no outcome yet. Dropped with records open, they are given back.
 pub struct Receipt {
     part: Arc<PartCore>,
@@ -158,13 +180,17 @@ impl Delivery {
 
     /// Names one more part.
     pub fn part(&self) -> Part {
-        Part(Arc::new(PartCore {
-            delivery: Arc::clone(&self.0),
-            name: OnceLock::new(),
-            issued: AtomicU64::new(0),
-            complete: AtomicBool::new(false),
-            report: Mutex::default(),
-        }))
+        self.0.part(None)
+    }
+
+    /// Names one more part, whose end `witness` learns. The delivery ends after the witness has released its hold.
+    pub fn witnessed(&self, witness: Witness) -> Part {
+        self.0.part(Some(witness))
+    }
+
+    /// Keeps the delivery open until the hold is released.
+    pub fn hold(&self) -> Hold {
+        Hold(self.part())
     }
 
     /// All parts are named.
@@ -205,7 +231,7 @@ impl Part {
 
     /// Gives the part back with a reason; records already settled stay settled.
     pub fn fail(self, reason: impl Into<String>) {
-        lock(&self.0.report).1 = Some(reason.into());
+        lock(&self.0.report).reason = Some(reason.into());
     }
 
     /// True when the receipt belongs to this part, so that both can be one.
@@ -232,7 +258,7 @@ impl Receipt {
         let counters = &self.part.delivery.counters;
         counters.of(outcome).fetch_add(n, Relaxed);
         counters.in_flight.fetch_sub(n, Relaxed);
-        let tally = &mut lock(&self.part.report).0;
+        let tally = &mut lock(&self.part.report).tally;
         match outcome {
             Outcome::Indexed => tally.indexed += n,
             Outcome::Duplicate => tally.duplicate += n,
@@ -265,7 +291,7 @@ impl Drop for Receipt {
             let counters = &self.part.delivery.counters;
             counters.returned.fetch_add(self.open, Relaxed);
             counters.in_flight.fetch_sub(self.open, Relaxed);
-            lock(&self.part.report).0.lost += self.open;
+            lock(&self.part.report).tally.lost += self.open;
         }
     }
 }
@@ -286,21 +312,44 @@ struct DeliveryReport {
     reasons: Vec<String>,
 }
 
+impl DeliveryCore {
+    fn part(self: &Arc<DeliveryCore>, witness: Option<Witness>) -> Part {
+        Part(Arc::new(PartCore {
+            delivery: Arc::clone(self),
+            name: OnceLock::new(),
+            issued: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
+            report: Mutex::new(PartReport { tally: Tally::default(), reason: None, witness }),
+        }))
+    }
+}
+
 struct PartCore {
     delivery: Arc<DeliveryCore>,
     name: OnceLock<String>,
     issued: AtomicU64,
     complete: AtomicBool,
-    report: Mutex<(Tally, Option<String>)>,
+    report: Mutex<PartReport>,
+}
+
+#[derive(Default)]
+struct PartReport {
+    tally: Tally,
+    reason: Option<String>,
+    witness: Option<Witness>,
 }
 
 impl Drop for PartCore {
     fn drop(&mut self) {
-        let (tally, reason) = std::mem::take(&mut *lock(&self.report));
+        let PartReport { tally, reason, witness } = std::mem::take(&mut *lock(&self.report));
         let (issued, ended) = (self.issued.load(Relaxed), tally.records());
         if issued != ended {
             let object = self.name.get().cloned().unwrap_or_default();
             self.delivery.counters.miscounts.note(Miscount { object, issued, ended });
+        }
+        if let Some(witness) = witness {
+            let settled = self.complete.load(Relaxed) && tally.lost == 0 && reason.is_none();
+            witness(PartEnd { tally, settled, hold: Hold(self.delivery.part(None)) });
         }
         let mut report = lock(&self.delivery.report);
         report.tally.indexed += tally.indexed;
@@ -415,6 +464,42 @@ mod tests {
         let miscount = Miscount { object: "s3://b/wrong".to_owned(), issued: 4, ended: 3 };
         assert_eq!((counters.read().miscounted, counters.take_miscounts()), (1, vec![miscount]));
         assert_eq!((counters.read().miscounted, counters.take_miscounts()), (1, vec![]), "each is told once");
+    }
+
+    #[test]
+    fn a_witness_learns_the_end_of_its_part_and_holds_the_delivery() {
+        for (settle, complete, released) in
+            [(true, true, true), (false, true, true), (true, false, true), (true, true, false)]
+        {
+            let (delivery, counters, mut verdicts) = open();
+            let (ends, mut told) = unbounded_channel();
+            let part = delivery.witnessed(Box::new(move |end| {
+                let _ = ends.send(end);
+            }));
+            let mut receipt = part.issue(2);
+            if complete {
+                part.complete();
+            } else {
+                part.fail("denied");
+            }
+            delivery.seal();
+            if settle {
+                receipt.settle(Outcome::Duplicate, 2);
+            }
+            assert!(told.try_recv().is_err(), "the last receipt is not gone");
+            drop(receipt);
+            let end = told.try_recv().unwrap();
+            assert_eq!(end.settled, settle && complete);
+            assert_eq!((end.tally.duplicate, end.tally.lost), if settle { (2, 0) } else { (0, 2) });
+            assert!(verdicts.try_recv().is_err(), "the witness holds it");
+            if released {
+                end.hold.release();
+            } else {
+                drop(end);
+            }
+            assert_eq!(only(&mut verdicts).settled, settle && complete && released);
+            assert_eq!(counters.read().unbalanced(), 0);
+        }
     }
 
     #[test]

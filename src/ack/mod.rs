@@ -12,6 +12,6 @@ mod frontier;
 mod miscount;
 
 pub use budget::{Budget, Charge};
-pub use delivery::{Counters, Counts, Delivery, Outcome, Part, Receipt, Tally, Verdict};
+pub use delivery::{Counters, Counts, Delivery, Hold, Outcome, Part, PartEnd, Receipt, Tally, Verdict, Witness};
 pub use frontier::{Frontier, Ticket};
 pub use miscount::Miscount;

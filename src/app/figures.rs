@@ -3,6 +3,7 @@
 use crate::ack::{Counters, Miscount};
 use crate::filter::Rule;
 use crate::inputs::Progress;
+use crate::integrity;
 use crate::output::parking::Parking;
 use crate::pipeline::{Cause, Policy};
 use crate::status::{InputStatus, LogGroupStatus, Summary};
@@ -17,6 +18,7 @@ pub(super) struct Figures {
     pub inputs: Vec<(String, Arc<Counters>, Arc<Progress>)>,
     pub rules: Vec<Arc<Rule>>,
     pub parking: Arc<Parking>,
+    pub integrity: Option<Arc<integrity::Figures>>,
     pub started: Instant,
 }
 
@@ -61,6 +63,7 @@ impl Figures {
             parked_by_code: self.parking.counts().into_iter().map(|(code, n)| (code.to_owned(), n)).collect(),
             filtered_by_rule,
             failed_by_rule,
+            integrity: self.integrity.as_ref().map(|figures| figures.read()),
             seconds: self.started.elapsed().as_secs_f64(),
             inputs,
         }

@@ -9,6 +9,7 @@ mod overview;
 mod replay;
 mod run;
 mod settings;
+mod verification;
 
 pub use identity::{Identity, IdentityError};
 pub use overview::{Events, InputOverview, LettersOfCode, Overview, Place, Process, Section, Series};

@@ -142,6 +142,8 @@ pub async fn replay(
             stop: stop.stop.clone(),
             abort: stop.abort.clone(),
             data: settings.data.clone(),
+            // What is read again was told of when it was first read.
+            integrity: None,
             shared: settings.shared.clone(),
         };
         let reader = match input.again(context.clone()).await {

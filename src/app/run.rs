@@ -7,6 +7,7 @@ use super::figures::Figures;
 use super::identity::{Identity, IdentityError};
 use super::letters::LetterStream;
 use super::settings::Settings;
+use super::verification::Verification;
 use crate::ack::Counters;
 use crate::ecs;
 use crate::filter::Rules;
@@ -38,6 +39,8 @@ pub enum RunError {
     Parking(String),
     #[error("cannot send the dead letter to its data stream: {0}")]
     Letters(String),
+    #[error("cannot send the findings of `integrity`: {0}")]
+    Verification(String),
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error(
@@ -96,6 +99,7 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
         health: health.part("output"),
         stop: stop.stop.clone(),
     })?;
+    let verification = Verification::open(&settings, &identity, &output).map_err(RunError::Verification)?;
     let letters = LetterStream::open(&settings, &identity, &parking).map_err(RunError::Letters)?;
     let (bulks, queue) = mpsc::channel(WAITING_BULKS);
     let mut senders = send(&output, queue, &stop.abort);
@@ -124,12 +128,17 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
             abort: stop.abort.clone(),
             data: settings.data.clone(),
             shared: settings.shared.clone(),
+            integrity: verification.as_ref().map(|verification| verification.teller.clone()),
         };
         inputs.spawn(input.run(context));
     }
     drop(mill);
 
-    let figures = Arc::new(Figures { inputs: watched, rules, parking, started });
+    let shipped = CancellationToken::new();
+    let verified = verification.as_ref().map(Verification::figures);
+    // Before inputs tell the first of it, which waits for an answer.
+    let verification = verification.map(|it| tokio::spawn(it.run(shipped.clone(), stop.abort.clone())));
+    let figures = Arc::new(Figures { inputs: watched, rules, parking, integrity: verified, started });
     let end = CancellationToken::new();
     let _end = end.clone().drop_guard();
     if let Some(endpoint) = endpoint {
@@ -138,7 +147,6 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
         let subject = Subject { id, name, health, figures: Box::new(move || figures.read()) };
         tokio::spawn(status::serve(endpoint, Arc::new(subject), end));
     }
-    let shipped = CancellationToken::new();
     let letters = letters.map(|letters| tokio::spawn(letters.run(shipped.clone(), stop.abort.clone())));
     health.begin();
     let mut failures = Vec::new();
@@ -189,6 +197,9 @@ pub async fn run(settings: Settings, once: bool, stop: &Stop, watch: Watch<'_>) 
     if let Some(letters) = letters {
         // What it could not send waits for the next start.
         let _ = letters.await;
+    }
+    if let Some(verification) = verification {
+        let _ = verification.await;
     }
     figures.say_miscounts();
     let last = figures.read();

@@ -8,6 +8,7 @@ use crate::ecs;
 use crate::filter::{self, Rule};
 use crate::geoip::{Databases, GeoipConfig};
 use crate::inputs::kinds::Configured;
+use crate::integrity::{IntegrityConfig, IntegritySettings};
 use crate::kibana::{self, ApprovedRegions, KibanaSettings};
 use crate::output::BulkShape;
 use crate::output::kinds::{self, Plan};
@@ -49,6 +50,8 @@ pub struct Settings {
     pub shared: Option<Arc<dyn Documents>>,
     /// `dead_letter.data_stream`: letters become documents too.
     pub letters_stream: bool,
+    /// `integrity.enabled`: digests are verified while their log files are shipped.
+    pub integrity: Option<IntegritySettings>,
     mapping: MappingConfig,
     geoip: Option<Arc<Databases>>,
     name: String,
@@ -123,6 +126,15 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
     let state: StateConfig = config.section("state");
     let shared = shared(config, &state.elasticsearch, output.as_deref());
     let dead_letter: DeadLetterConfig = config.section("dead_letter");
+    let integrity: IntegrityConfig = config.section("integrity");
+    let integrity = integrity.settle(config);
+    if integrity.is_some() && !inputs.is_empty() && inputs.iter().all(|input| input.kind != "aws-s3") {
+        config.warn(
+            "integrity.enabled",
+            "only inputs of type `aws-s3` see digests, and none is configured",
+            Some("run `trailship validate` instead"),
+        );
+    }
     if dead_letter.data_stream && output.as_ref().is_some_and(|output| output.cluster().is_none()) {
         config.reject(
             "dead_letter.data_stream",
@@ -178,6 +190,7 @@ pub fn read(config: &mut Config, command_line: &CommandLine) -> Option<Settings>
         http,
         shared,
         letters_stream: dead_letter.data_stream,
+        integrity,
         mapping,
         geoip: geoip.map(Arc::new),
         name,

@@ -97,6 +97,11 @@ pub enum Command {
         after_help = "Examples:\n  trailship validate --trail-arn arn:aws:cloudtrail:us-east-1:111122223333:trail/main --start-time 2026-03-01T00:00:00Z\n  trailship validate --s3-bucket trails --account-id all --region all --start-time 2026-03-01 --format json\n  trailship validate --s3-bucket trails --start-time 2026-03-01 --public-keys keys.json --path-map s3://trails=/backup/trails\n\nExit codes: 0 valid and complete, 1 something was altered or removed, 2 wrong usage, 3 incomplete (gap, missing tail, unlisted files), 4 nothing found, 5 something could not be read. With --compat: those of the AWS CLI."
     )]
     Validate(ValidateArgs),
+    /// Print what is missing: log files, hours without a digest, accounts that fell silent
+    #[command(
+        after_help = "Needs `integrity.enabled: true` in the runs before. Works beside a running trailship.\n\nExamples:\n  trailship gaps --start 24h\n  trailship gaps --start 2026-03-01 --end 2026-03-02 --account-id 111122223333 --format json\n\nExit codes: 0 nothing is missing, 1 failed while working, 2 wrong usage or configuration, 3 something is missing, 4 nothing is known of that time."
+    )]
+    Gaps(GapsArgs),
     /// Print what would be used
     #[command(
         after_help = "Examples:\n  trailship export config -c trailship.yml\n  trailship export template --engine opensearch\n  trailship export ilm-policy -E setup.lifecycle.delete_after=400d\n  trailship export dashboard --dir dashboards          the files that Kibana imports\n  trailship export dashboard --preview pictures        pages drawn from what is indexed\n  trailship export rules > rules.ndjson"
@@ -357,6 +362,24 @@ pub struct ValidateArgs {
     /// Replaces the endpoint of CloudTrail alone; `AWS_ENDPOINT_URL` replaces all
     #[arg(long, value_name = "URL")]
     pub endpoint_url: Option<HttpUrl>,
+}
+
+#[derive(Debug, Args)]
+pub struct GapsArgs {
+    /// Log files delivered from this time on, such as 2026-01-02T03:04:05Z or 2026-01-02, or of this age at most, such as 24h; by the hour
+    #[arg(long, value_name = "TIME|AGE")]
+    pub start: Moment,
+    /// Log files delivered before this time; the present when left out
+    #[arg(long, value_name = "TIME|AGE")]
+    pub end: Option<Moment>,
+    /// Accounts, separated by commas; all when left out
+    #[arg(long, value_name = "ACCOUNTS", value_delimiter = ',')]
+    pub account_id: Vec<String>,
+    /// Regions, separated by commas; all when left out
+    #[arg(long, value_name = "REGIONS", value_delimiter = ',')]
+    pub region: Vec<String>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -77,6 +77,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Status(arguments) => commands::status::status(&cli.global, arguments, &mut out),
         Command::Test(arguments) => commands::test::test(&cli.global, arguments, &mut out),
         Command::Validate(arguments) => commands::validate::validate(&cli.global, arguments, &mut out, &mut notes),
+        Command::Gaps(arguments) => commands::gaps::gaps(&cli.global, arguments, &mut out),
         Command::Export(arguments) => commands::export::export(&cli.global, arguments, &mut out, &mut notes),
         Command::DeadLetter { command } => {
             commands::dead_letter::dead_letter(&cli.global, command, &mut out, &mut notes)

@@ -16,6 +16,7 @@ pub mod selection;
 use crate::ack::{Counters, Delivery, Part};
 pub use crate::check::{Check, Verdict};
 use crate::ecs::Origin;
+use crate::integrity::note::Teller;
 use crate::output::Source;
 use crate::output::parking::Parking;
 use crate::pipeline::{FaultCounts, Mill};
@@ -97,6 +98,8 @@ pub struct Context {
     pub data: PathBuf,
     /// Where processes share state, when they do.
     pub shared: Option<Arc<dyn Documents>>,
+    /// Told of log files and digests, where they are verified.
+    pub integrity: Option<Teller>,
 }
 
 /// Figures of one input that are not records; for status, the live line and the summary.

@@ -7,6 +7,7 @@
 use super::Context;
 use crate::ack::{Outcome, Part};
 use crate::ecs::Origin;
+use crate::integrity::note::Seen;
 use crate::output::Source;
 use crate::output::parking::Parked;
 use crate::pipeline::{Cause, ObjectFault, Policy, Reading};
@@ -47,6 +48,8 @@ pub struct Subject {
     pub source: Arc<Source>,
     /// A digest: the whole object is one record.
     pub digest: bool,
+    /// Takes down what was read, where that is compared with a digest.
+    pub seen: Option<Seen>,
 }
 
 /// How reading an object ended.
@@ -79,6 +82,7 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
     let whole = async {
         let mill = &context.mill;
         let reading = mill.begin(part, Arc::clone(&subject.origin), Arc::clone(&subject.source), subject.digest);
+        let reading = if subject.seen.is_some() { reading.hashed() } else { reading };
         let (reading, end) = charged(context, CHARGE, reading, object).await;
         match (reading, end) {
             // Its charge has returned by now: who waits holds nothing.
@@ -97,6 +101,10 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
     let (reading, met) = match ended {
         (Some(reading), End::Whole) => {
             let (records, ignored) = (reading.seen(), reading.ignored());
+            // Before the part ends, which may tell of it.
+            if let Some(seen) = &subject.seen {
+                seen.whole(reading.sha256(), records);
+            }
             reading.into_part().complete();
             context.progress.objects.fetch_add(1, Relaxed);
             return Read::Done { records, ignored };
@@ -104,7 +112,12 @@ pub async fn read<O: Object>(context: &Context, part: Part, subject: &Subject, o
         (reading, end) => (reading, end.met()),
     };
     match (reading, met) {
-        (Some(reading), Ok(met)) => dispose(context, reading, met).await,
+        (Some(reading), Ok(met)) => {
+            if let Some(seen) = &subject.seen {
+                seen.failed(met.code);
+            }
+            dispose(context, reading, met).await
+        }
         (reading, met) => {
             let (transient, reason) = met.map_or_else(|left| left, |met| (false, met.reason));
             if let Some(reading) = reading {

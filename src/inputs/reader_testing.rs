@@ -61,6 +61,7 @@ impl Receiver {
             abort: CancellationToken::new(),
             data: folder.path().to_owned(),
             shared: None,
+            integrity: None,
         };
         Receiver { context, folder, received: tokio::spawn(receive(queue)) }
     }

@@ -62,6 +62,7 @@ struct Played {
     /// Ids that reached the output.
     events: Vec<String>,
     letters: Vec<serde_json::Value>,
+    seen: Seen,
 }
 
 async fn reading(script: Vec<Try>) -> Played {
@@ -74,7 +75,8 @@ async fn reading_into(receiver: Receiver, script: Vec<Try>) -> Played {
     let part = delivery.part();
     delivery.seal();
     let object = Scripted { tries: Mutex::new(script.into()), opened: AtomicU32::new(0) };
-    let subject = Subject { origin: Arc::default(), source: Arc::default(), digest: false };
+    let subject =
+        Subject { origin: Arc::default(), source: Arc::default(), digest: false, seen: Some(Seen::default()) };
     let read = read(&receiver.context, part, &subject, &object).await;
     let counters = Arc::clone(&receiver.context.counters);
     let (events, folder) = receiver.events().await;
@@ -82,7 +84,8 @@ async fn reading_into(receiver: Receiver, script: Vec<Try>) -> Played {
     assert!(object.tries.lock().unwrap().is_empty(), "the whole script was played");
     let verdict = settled.recv().await.unwrap();
     let letters = letters(folder.path());
-    Played { read, verdict, opened: object.opened.into_inner(), events, letters }
+    let seen = subject.seen.unwrap();
+    Played { read, verdict, opened: object.opened.into_inner(), events, letters, seen }
 }
 
 fn passing(text: &str) -> ReadFault {
@@ -126,6 +129,21 @@ async fn a_download_that_breaks_off_repeats_nothing() {
         let broken: Vec<&str> = outcome.letters.iter().map(|letter| letter["record"].as_str().unwrap()).collect();
         assert_eq!(broken, [r#"{"eventID":"early","a":tru}"#, r#"{"eventID":"late","a":tru}"#]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hash_is_that_of_the_whole_text_of_the_last_try() {
+    let (text, _) = mixed();
+    let expected = ring::digest::digest(&ring::digest::SHA256, &text);
+    let body = gzip(&text);
+    let script = vec![Try::Cut(body[..400_000].to_vec(), passing("reset")), Try::Body(body.clone())];
+    let outcome = reading(script).await;
+    assert_eq!(outcome.seen.hash().unwrap().as_slice(), expected.as_ref());
+    let plain = reading(vec![Try::Body(text)]).await;
+    assert_eq!(plain.seen.hash(), None, "CloudTrail stores gzip; this is to be looked at in the bucket");
+    let cut = body[..body.len() - 100].to_vec();
+    let damaged = reading((0..DAMAGED_READS).map(|_| Try::Body(cut.clone())).collect()).await;
+    assert_eq!((damaged.seen.hash(), damaged.verdict.settled), (None, true));
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,7 +316,7 @@ async fn two_long_records_that_each_hold_half_of_the_budget_do_not_wait_for_each
         delivery.seal();
         part
     };
-    let subject = Subject { origin: Arc::default(), source: Arc::default(), digest: false };
+    let subject = Subject { origin: Arc::default(), source: Arc::default(), digest: false, seen: None };
     let (one, other) = (Side(&long), Side(&long));
     let both = async {
         tokio::join!(

@@ -14,6 +14,7 @@ use crate::record::inflate::{Inflate, InflateFault, InflateLimits};
 use crate::record::log_event::{self, LogEvent, Payload, Subscribed};
 use crate::record::split::{Piece, SplitFault, Splitter};
 use bytes::Bytes;
+use ring::digest::{Context as Hasher, SHA256};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub struct Reading {
     seen: u64,
     /// Records that an earlier try issued, not to be repeated.
     issued: u64,
+    /// Over the text of this try, where it is wanted.
+    hasher: Option<Hasher>,
     asides: Asides,
     drops: Drops,
 }
@@ -94,6 +97,7 @@ impl Reading {
             room,
             seen: 0,
             issued: 0,
+            hasher: None,
             asides: Asides::default(),
             drops: Drops::default(),
         }
@@ -115,6 +119,18 @@ impl Reading {
         self
     }
 
+    /// Hashes the text on its way. Before the first chunk.
+    pub fn hashed(self) -> Reading {
+        Reading { hasher: Some(Hasher::new(&SHA256)), ..self }
+    }
+
+    /// SHA-256 of the text so far; `None` where it is not wanted, and for an object that is not stored as gzip, which
+    /// CloudTrail's always are.
+    pub fn sha256(&self) -> Option<[u8; 32]> {
+        let hash = self.hasher.clone().filter(|_| self.inflate.is_gzip())?.finish();
+        hash.as_ref().try_into().ok()
+    }
+
     /// Starts again from the first byte; records that are under way already will be passed over.
     pub fn rewind(&mut self) {
         self.issued = self.issued.max(self.seen);
@@ -122,6 +138,9 @@ impl Reading {
         self.inflate = Inflate::new(self.limits.inflate);
         self.splitter = Splitter::new(self.limits.record, self.digest);
         self.room.clear();
+        if let Some(hasher) = &mut self.hasher {
+            *hasher = Hasher::new(&SHA256);
+        }
     }
 
     /// Gives up the state, keeps the promise.
@@ -182,9 +201,14 @@ impl Reading {
 
     fn read(&mut self, chunk: &Chunk, bench: &mut Bench<'_>) -> Result<(), Halt> {
         let record_limit = self.limits.record;
-        let Reading { part, origin, source, rules, inflate, splitter, room, seen, issued, asides, drops, .. } = self;
+        let Reading {
+            part, origin, source, rules, inflate, splitter, room, seen, issued, hasher, asides, drops, ..
+        } = self;
         let of = Of { part, origin, source, rules };
         let mut window = |text: &[u8]| -> Result<(), Halt> {
+            if let Some(hasher) = hasher {
+                hasher.update(text);
+            }
             let mut flow = ControlFlow::Continue(());
             splitter.push(text, &mut |piece| {
                 if flow.is_break() {

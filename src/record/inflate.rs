@@ -60,6 +60,11 @@ impl Inflate {
         Inflate { state: State::Sniffing(Vec::new()), limits, read: 0, inflated: 0 }
     }
 
+    /// Whether the object is gzip; false while that is not known.
+    pub fn is_gzip(&self) -> bool {
+        matches!(self.state, State::Gzip(_))
+    }
+
     /// Stored bytes taken.
     pub fn read(&self) -> u64 {
         self.read

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Why state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,20 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     fs::rename(&fresh, path).map_err(failed("replace"))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("make durable"))
+}
+
+/// Gives a file that cannot be used a name of its own, `NAME.damaged-SECONDS`, and tells it.
+///
+/// # Errors
+/// [`StateError::Io`]; the file is then where it was.
+pub fn set_aside(path: &Path) -> Result<PathBuf, StateError> {
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".damaged-{seconds}"));
+    let aside = PathBuf::from(aside);
+    #[expect(clippy::disallowed_methods, reason = "the one place that renames files")]
+    fs::rename(path, &aside).map_err(|error| StateError::Io { what: "set aside", path: path.to_owned(), error })?;
+    Ok(aside)
 }
 
 /// A new file for its owner alone, so that nobody else reads it before it has its true permissions.

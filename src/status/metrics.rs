@@ -1,6 +1,6 @@
 //! The figures in Prometheus' text format. Every metric is one entry here; docs/monitoring.md says what each is for.
 
-use super::{Health, Summary};
+use super::{Health, IntegrityStatus, Summary};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::MetricType;
@@ -130,7 +130,11 @@ impl Collector for Figures {
         let dropped = summary.filtered_by_rule.iter().map(|(rule, n)| ([("rule", rule.as_str())], *n));
         all.counters("rule_dropped", "Records that a processor dropped.", dropped)?;
         let failed = summary.failed_by_rule.iter().map(|(rule, n)| ([("rule", rule.as_str())], *n));
-        all.counters("rule_failed", "Documents that a processor failed on.", failed)
+        all.counters("rule_failed", "Documents that a processor failed on.", failed)?;
+        match &summary.integrity {
+            Some(integrity) => all.integrity(integrity),
+            None => Ok(()),
+        }
     }
 }
 
@@ -138,6 +142,30 @@ impl Collector for Figures {
 struct Families<'a, 'e>(&'a mut DescriptorEncoder<'e>);
 
 impl Families<'_, '_> {
+    fn integrity(&mut self, it: &IntegrityStatus) -> fmt::Result {
+        let digests = [("verified", it.digests_verified), ("invalid", it.digests_invalid)];
+        self.counters(
+            "integrity_digests",
+            "Digests that were judged.",
+            digests.map(|(result, n)| ([("result", result)], n)),
+        )?;
+        let files = it.files.iter().map(|(result, n)| ([("result", result.as_str())], *n));
+        self.counters("integrity_files", "Log files that were compared with their digest.", files)?;
+        let findings = it.findings.iter().map(|(action, n)| ([("action", action.as_str())], *n));
+        self.counters("integrity_findings", "Findings, by `event.action`.", findings)?;
+        self.counters("integrity_hours_closed", "Hours of the ledger that were closed.", [([], it.hours_closed)])?;
+        let failures = [("store", it.store_failures), ("call", it.calls_failed)];
+        self.counters(
+            "integrity_failures",
+            "Writes of the store and calls of AWS that failed and are repeated.",
+            failures.map(|(what, n)| ([("what", what)], n)),
+        )?;
+        let level = |n: u64| [([], i64::try_from(n).unwrap_or(i64::MAX))];
+        self.gauges("integrity_awaiting", "Checks that wait for their time.", level(it.awaiting))?;
+        self.gauges("integrity_outbox", "Findings and hours that were not delivered yet.", level(it.outbox))?;
+        self.gauges("integrity_store_bytes", "Size of the store.", level(it.store_bytes))
+    }
+
     fn counters<'l, const N: usize>(
         &mut self,
         name: &str,

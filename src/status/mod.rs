@@ -11,4 +11,4 @@ mod summary;
 
 pub use health::{Health, Part, Trouble};
 pub use http::{Endpoint, HttpConfig, Subject, serve};
-pub use summary::{InputStatus, Lasted, LogGroupStatus, Summary, grouped};
+pub use summary::{InputStatus, IntegrityStatus, Lasted, LogGroupStatus, Summary, grouped};

@@ -57,6 +57,29 @@ pub struct LogGroupStatus {
     pub calls_throttled: u64,
 }
 
+/// What verification while shipping has done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntegrityStatus {
+    /// Digests that were judged: valid in themselves, and others.
+    pub digests_verified: u64,
+    pub digests_invalid: u64,
+    /// Log files by what became of them: `intact`, `altered`, `missing`, `unlisted`, `late`, `elsewhere`, `skipped`.
+    pub files: BTreeMap<String, u64>,
+    /// Findings by `event.action`.
+    pub findings: BTreeMap<String, u64>,
+    /// Hours of the ledger that were closed.
+    pub hours_closed: u64,
+    /// Checks that wait for their time.
+    pub awaiting: u64,
+    /// Documents without outcome.
+    pub outbox: u64,
+    pub store_bytes: u64,
+    /// Writes of the store, and calls of AWS, that failed and were repeated.
+    pub store_failures: u64,
+    pub calls_failed: u64,
+}
+
 /// What a run has done.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -77,6 +100,9 @@ pub struct Summary {
     pub filtered_by_rule: BTreeMap<String, u64>,
     /// Documents that a processor failed on, by its `id` or place.
     pub failed_by_rule: BTreeMap<String, u64>,
+    /// With `integrity.enabled`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integrity: Option<IntegrityStatus>,
     pub seconds: f64,
 }
 

@@ -14,7 +14,8 @@ use super::scope::{Chain, Name};
 use super::verdict::{self, Verdict};
 use crate::record::trail_key::TrailKey;
 use jiff::Timestamp;
-use links::{Node, hours, link};
+use links::Node;
+pub use links::{hours, link};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The time asked about, and the time of asking.

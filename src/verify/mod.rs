@@ -16,7 +16,7 @@ pub mod key;
 pub mod keys;
 pub mod logs;
 pub mod moment;
-mod read;
+pub mod read;
 pub mod report;
 pub mod run;
 pub mod scope;

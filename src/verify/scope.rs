@@ -6,6 +6,7 @@
 use super::moment;
 use crate::record::trail_key::{Kind, TrailKey};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// One account's digests in one region.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,7 +31,7 @@ pub struct Chain {
 }
 
 /// An object by its bucket and key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Name {
     pub bucket: String,
     pub key: String,

@@ -160,10 +160,11 @@ class Shipper:
             return None
 
 
-def measure(program, ends, corpus, original, pin):
-    """One run over the load of `corpus`. Raises Failed unless every record became one document."""
+def measure(program, ends, corpus, original, pin, more=""):
+    """One run over the load of `corpus`, with `more` lines of configuration. Raises Failed unless every record became one
+    document."""
     with state.data_folder("bench") as (folder, _lock):
-        shipper = Shipper(program, ends, folder, KEEP_ORIGINAL if original else "", pin)
+        shipper = Shipper(program, ends, folder, (KEEP_ORIGINAL if original else "") + more, pin)
         try:
             warm(shipper, ends)
             run = loaded(shipper, ends, corpus)

@@ -97,7 +97,7 @@ class World:
         unique = hashlib.sha256(f"{self.bucket} {self.region} {len(self.logs)}".encode()).hexdigest()[:16]
         name = name or f"{self.account}_CloudTrail_{self.region}_{time.strftime('%Y%m%dT%H%MZ')}_{unique}.json.gz"
         key = f"{self.folder('CloudTrail', time)}/{name}"
-        text = text if text is not None else json.dumps({"Records": [{"eventID": unique}]})
+        text = text if text is not None else json.dumps({"Records": [self.record(unique, time)]})
         bucket = bucket or self.bucket
         self.put(bucket, key, gzip.compress(text.encode(), mtime=0))
         self.logs.append((bucket, key))
@@ -108,6 +108,19 @@ class World:
             "hashAlgorithm": "SHA-256",
             "newestEventTime": display(time),
             "oldestEventTime": display(time),
+        }
+
+    def record(self, unique, time):
+        """An event that can be shipped."""
+        return {
+            "eventVersion": "1.11",
+            "eventID": unique,
+            "eventTime": display(time),
+            "eventSource": "sts.amazonaws.com",
+            "eventName": "GetCallerIdentity",
+            "eventType": "AwsApiCall",
+            "awsRegion": self.region,
+            "recipientAccountId": self.account,
         }
 
     def digest(self, n, logs=1, change=None, bucket=None, start=None, end=None, key=None, backfill=None, signed_by=None):

@@ -14,6 +14,7 @@ mod dead_letter;
 mod delivery;
 mod embedded;
 mod faults;
+mod integrity;
 mod kibana;
 mod monitoring;
 mod notifications;

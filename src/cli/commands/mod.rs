@@ -2,6 +2,7 @@
 
 pub mod dead_letter;
 pub mod export;
+pub mod gaps;
 pub mod map;
 pub mod run;
 pub mod setup;

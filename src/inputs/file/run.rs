@@ -231,6 +231,7 @@ impl Run {
 /// What is read: the file `path` of the input `input`; `digest`: as one record.
 pub fn subject(input: &str, path: &str, digest: bool) -> Subject {
     Subject {
+        seen: None,
         origin: Arc::new(origin(path)),
         source: Arc::new(Source { input: input.to_owned(), object: path.to_owned(), ..Source::default() }),
         digest,

@@ -71,7 +71,7 @@ impl ObjectsAgain {
         if !self.allowed.contain(&object.bucket) {
             return refused(part, "the bucket is not in `allowed_buckets`");
         }
-        self.reads.read(part, object, choice).await
+        self.reads.read(part, object, choice, None).await
     }
 }
 

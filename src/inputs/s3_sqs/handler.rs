@@ -16,6 +16,7 @@ use crate::inputs::Progress;
 use crate::inputs::order::{self, Order};
 use crate::inputs::reader::Read;
 use crate::inputs::selection::{Choice, Selection};
+use crate::integrity::note::Teller;
 use crate::output::Source;
 use crate::output::parking::{FOREIGN_BUCKET, Parked, Parking, UNCONFIRMED};
 use crate::pipeline::{Cause, Faults, Policy};
@@ -50,6 +51,8 @@ pub struct Handler<R> {
     progress: Arc<Progress>,
     readers: Arc<Turns<Newness>>,
     stop: CancellationToken,
+    /// Told of log files and digests, where they are verified.
+    teller: Option<Teller>,
     said: Said,
 }
 
@@ -76,7 +79,23 @@ impl<R: Reads> Handler<R> {
         stop: CancellationToken,
     ) -> Handler<R> {
         let readers = Turns::new(settings.order, settings.workers);
-        Handler { settings, reads, keeper, parking, poison, progress, readers, stop, said: Said::default() }
+        Handler {
+            settings,
+            reads,
+            keeper,
+            parking,
+            poison,
+            progress,
+            readers,
+            stop,
+            teller: None,
+            said: Said::default(),
+        }
+    }
+
+    /// Tells `teller` of log files and digests.
+    pub fn telling(self, teller: Option<Teller>) -> Handler<R> {
+        Handler { teller, ..self }
     }
 
     /// Brings a held message to its end, or to where only its records are under way. `delivery` has the keeper's `key`.
@@ -149,7 +168,14 @@ impl<R: Reads> Handler<R> {
             objects.iter().partition(|object| self.settings.allowed.contain(&object.bucket));
         let mut left = self.refuse(key, &delivery, &foreign).await;
         for object in own {
-            let choice = self.settings.selection.choose(object.key.as_str());
+            let (bucket, object_key) = (object.bucket.as_str(), object.key.as_str());
+            let choice = self.settings.selection.choose(object_key);
+            if let Some(teller) = &self.teller
+                && !teller.digest(&delivery, bucket, object_key)
+                && choice == Choice::Skip
+            {
+                teller.skipped(bucket, object_key);
+            }
             if choice == Choice::Skip {
                 self.progress.skipped.fetch_add(1, Relaxed);
                 continue;
@@ -157,7 +183,11 @@ impl<R: Reads> Handler<R> {
             if self.stop.is_cancelled() {
                 return delivery.fail(RUN_ENDS);
             }
-            let read = self.reads.read(delivery.part(), object, choice).await;
+            let (part, seen) = match &self.teller {
+                Some(teller) => teller.follow(&delivery, bucket, object_key),
+                None => (delivery.part(), None),
+            };
+            let read = self.reads.read(part, object, choice, seen).await;
             left.extend(self.told(key, object, read).await);
         }
         if !left.is_empty() && !self.stop.is_cancelled() {

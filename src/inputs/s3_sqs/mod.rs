@@ -94,6 +94,9 @@ impl S3SqsInput {
         let watch = watch_depth(Arc::clone(&queue), Arc::clone(&progress), Arc::clone(&redrive), abort.clone());
         tokio::spawn(watch);
 
+        if let Some(teller) = &context.integrity {
+            teller.access(&session);
+        }
         let reads = self.reads(&session, context.clone());
         let (order, workers) = (self.config.order, self.config.number_of_workers);
         let counters = Arc::clone(&context.counters);
@@ -109,7 +112,8 @@ impl S3SqsInput {
             workers,
         };
         let handler =
-            Handler::new(handling, reads, keeper.clone(), parking, poison, Arc::clone(&progress), stop.clone());
+            Handler::new(handling, reads, keeper.clone(), parking, poison, Arc::clone(&progress), stop.clone())
+                .telling(context.integrity.clone());
         let settings = ReceiverSettings {
             visibility,
             wait: self.config.sqs.wait_time.get(),

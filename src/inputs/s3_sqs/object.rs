@@ -9,6 +9,7 @@ use crate::ecs::Origin;
 use crate::inputs::Context;
 use crate::inputs::reader::{self, Chunks, Object, Read, ReadFault, Subject};
 use crate::inputs::selection::Choice;
+use crate::integrity::note::Seen;
 use crate::output::Source;
 use crate::pipeline::Cause;
 use crate::record::notification::ObjectRef;
@@ -29,8 +30,8 @@ pub struct S3Reads {
 }
 
 impl Reads for S3Reads {
-    async fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> Read {
-        let subject = self.subject(object, choice);
+    async fn read(&self, part: Part, object: &ObjectRef, choice: Choice, seen: Option<Seen>) -> Read {
+        let subject = Subject { seen, ..self.subject(object, choice) };
         let object = S3Object {
             buckets: &self.buckets,
             named: object,
@@ -45,7 +46,7 @@ impl S3Reads {
     fn subject(&self, object: &ObjectRef, choice: Choice) -> Subject {
         let source = source(&self.input, object);
         let origin = self.origin(&object.bucket, object.key.as_str(), object.region.as_deref());
-        Subject { origin: Arc::new(origin), source: Arc::new(source), digest: choice == Choice::Digest }
+        Subject { origin: Arc::new(origin), source: Arc::new(source), digest: choice == Choice::Digest, seen: None }
     }
 
     /// What documents of records in this object say of their origin; `region` where the notification tells.

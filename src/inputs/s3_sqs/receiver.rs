@@ -16,6 +16,7 @@ use crate::inputs::Progress;
 use crate::inputs::order::Order;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
+use crate::integrity::note::Seen;
 use crate::record::notification::{MAX_BODY, ObjectRef};
 use crate::telemetry::repeats::Repeats;
 use std::hash::{BuildHasher, RandomState};
@@ -30,7 +31,14 @@ use tokio_util::sync::CancellationToken;
 
 /// Reads one object and answers for its records with the part.
 pub trait Reads: Send + Sync + 'static {
-    fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> impl Future<Output = Read> + Send;
+    /// `seen` takes down what was read, where that is verified.
+    fn read(
+        &self,
+        part: Part,
+        object: &ObjectRef,
+        choice: Choice,
+        seen: Option<Seen>,
+    ) -> impl Future<Output = Read> + Send;
 }
 
 /// How messages are received.

@@ -8,6 +8,7 @@ use crate::aws::Fault;
 use crate::aws::fault::Service;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::Choice;
+use crate::integrity::note::Seen;
 use crate::pipeline::Cause;
 use crate::record::notification::ObjectRef;
 use std::collections::{HashMap, HashSet};
@@ -422,7 +423,7 @@ impl Drop for Counted {
 }
 
 impl Reads for FakeReads {
-    async fn read(&self, part: Part, object: &ObjectRef, choice: Choice) -> Read {
+    async fn read(&self, part: Part, object: &ObjectRef, choice: Choice, _: Option<Seen>) -> Read {
         let _counted = Counted::new(&self.now);
         let key = object.key.as_str().to_owned();
         self.read.lock().unwrap().push((key.clone(), choice));

@@ -175,7 +175,7 @@ impl Auditor<'_> {
 }
 
 /// The digest before. In a copy of a bucket it is the copy.
-pub(super) fn link(name: &Name, digest: &Digest) -> Option<Name> {
+pub fn link(name: &Name, digest: &Digest) -> Option<Name> {
     let (bucket, key) = digest.previous()?;
     let bucket = if digest.bucket.text() == Some(bucket) { &name.bucket } else { bucket };
     Some(Name::new(bucket, key))
@@ -229,7 +229,7 @@ fn compare(node: &Node<'_>, digest: &Digest, previous: &Node<'_>, backfill: bool
 }
 
 /// Digests that cover a time, at one an hour.
-pub(super) fn hours(from: Timestamp, to: Timestamp) -> u64 {
+pub fn hours(from: Timestamp, to: Timestamp) -> u64 {
     let seconds = to.as_second().saturating_sub(from.as_second());
     u64::try_from((seconds + HOUR / 2) / HOUR).unwrap_or(0).max(1)
 }

@@ -3,6 +3,7 @@
 use super::servers::Server;
 use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,16 +31,22 @@ impl Trail {
         let s3 =
             aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
         let sqs = aws_sdk_sqs::Client::new(&config);
-        s3.create_bucket().bucket(&bucket).send().await.unwrap();
         let queue_url = sqs.create_queue().queue_name(&bucket).send().await.unwrap().queue_url.unwrap();
         let trail = Trail { server: Arc::clone(server), s3, sqs, bucket, queue_url };
+        trail.create(&trail.bucket).await;
         if notify {
-            trail.notify().await;
+            trail.announce(&trail.bucket).await;
         }
         trail
     }
 
-    async fn notify(&self) {
+    /// One more bucket.
+    pub async fn create(&self, bucket: &str) {
+        self.s3.create_bucket().bucket(bucket).send().await.unwrap();
+    }
+
+    /// The bucket announces its objects to the queue from now on.
+    pub async fn announce(&self, bucket: &str) {
         let arn = format!("arn:aws:sqs:us-east-1:123456789012:{}", self.bucket);
         let queue = QueueConfiguration::builder().queue_arn(arn).events(Event::S3ObjectCreated).build().unwrap();
         self.announce(NotificationConfiguration::builder().queue_configurations(queue).build()).await;
@@ -48,7 +55,7 @@ impl Trail {
     async fn announce(&self, configuration: NotificationConfiguration) {
         self.s3
             .put_bucket_notification_configuration()
-            .bucket(&self.bucket)
+            .bucket(bucket)
             .notification_configuration(configuration)
             .send()
             .await
@@ -74,6 +81,12 @@ impl Trail {
         let request = self.sqs.set_queue_attributes().queue_url(&self.queue_url);
         request.attributes(QueueAttributeName::RedrivePolicy, policy).send().await.unwrap();
         url
+    }
+
+    /// Puts an object with metadata into any bucket.
+    pub async fn put_into(&self, bucket: &str, key: &str, bytes: Vec<u8>, metadata: &HashMap<String, String>) {
+        let put = self.s3.put_object().bucket(bucket).key(key).body(bytes.into());
+        put.set_metadata(Some(metadata.clone())).send().await.unwrap();
     }
 
     pub async fn send(&self, body: &str) {

@@ -1,0 +1,160 @@
+//! Digests and their chains: judged, compared with their neighbours, missed, silent.
+
+use super::{Book, Done, Judged};
+use crate::integrity::document::About;
+use crate::integrity::judge;
+use crate::integrity::model::{ChainState, DigestRow, HOUR, Task};
+use crate::integrity::store::{Fault, Tx};
+use crate::verify::evidence::Failure;
+use crate::verify::finding::{Finding, Kind};
+use crate::verify::moment;
+use crate::verify::scope::Name;
+use jiff::Timestamp;
+
+/// Times that a digest's place is judged anew because the one before it was found.
+const LINKS: u32 = 3;
+
+impl Book<'_> {
+    pub(super) fn about_chain(&mut self, chain: &ChainState, findings: Vec<Finding>) {
+        for finding in findings {
+            let about = About { chain: Some(chain), ..About::default() };
+            self.to_tell.push(self.rules.writer.finding(&finding, about, self.now));
+        }
+    }
+
+    /// A digest of this chain has come.
+    pub(super) fn heard(&self, tx: &mut Tx<'_>, chain: &ChainState) -> Done {
+        let newest = tx.chain(&chain.id)?.map_or(chain.newest, |known| known.newest.max(chain.newest));
+        tx.put_chain(&ChainState { newest, ..chain.clone() })
+    }
+
+    pub(super) fn digest(&mut self, tx: &mut Tx<'_>, name: &Name, tries: u32, judged: &Judged) -> Done {
+        let Some(chain) = ChainState::of(name, self.now) else { return Ok(()) };
+        let (row, findings, entries) = match judged {
+            Judged::Failed(failure) => {
+                self.outcome.failed.push(failure.clone());
+                return self.again(tx, tries, Task::Digest { name: name.clone(), tries: tries + 1 });
+            }
+            Judged::Missing => {
+                let reason = "it was announced, but is not there";
+                self.about_chain(&chain, vec![Finding::of(Kind::DigestMissing, name, reason)]);
+                return Ok(());
+            }
+            Judged::Read { row, findings, entries } => (row, findings, entries),
+        };
+        self.heard(tx, &chain)?;
+        let known = tx.digests(&chain.id, row.end, row.end)?.into_iter().find(|known| known.name == *name);
+        let is_known = known.is_some_and(|known| known.hash == row.hash && known.authentic == row.authentic);
+        tx.put_digest(&chain.id, row)?;
+        let added = &mut self.outcome.added;
+        if row.valid {
+            added.verified += 1;
+        } else {
+            added.invalid += 1;
+        }
+        self.about_chain(&chain, findings.clone());
+        if row.authentic {
+            for entry in entries {
+                self.list(tx, row, entry, is_known)?;
+            }
+            self.reconsider(tx, &chain, row)?;
+        }
+        self.neighbours(tx, &chain, row)?;
+        let task = Task::Link { chain: chain.id, end: row.end, name: name.clone(), tries: 0 };
+        tx.plan(moment::plus(self.now, self.rules.late_after), &task)
+    }
+
+    /// Compares a digest with those beside it, as far as they are known.
+    fn neighbours(&mut self, tx: &mut Tx<'_>, chain: &ChainState, row: &DigestRow) -> Done {
+        if let Some(older) = known(tx, row.previous.as_ref())? {
+            self.about_chain(chain, judge::neighbours(row, &older, chain.backfill));
+        }
+        let until = moment::plus(row.end, 7 * 24 * HOUR);
+        let named = |newer: &&DigestRow| newer.previous.as_ref() == Some(&row.name) && newer.name != row.name;
+        let newer = tx.digests(&chain.id, row.end, until)?.iter().find(named).cloned();
+        if let Some(newer) = newer {
+            self.about_chain(chain, judge::neighbours(&newer, row, chain.backfill));
+        }
+        Ok(())
+    }
+
+    /// Judges a digest's place in its chain; the digest before it that must be asked for, when there is one.
+    pub(super) fn link(
+        &mut self,
+        tx: &mut Tx<'_>,
+        id: &str,
+        end: Timestamp,
+        name: &Name,
+    ) -> std::result::Result<Option<Name>, Fault> {
+        let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(None) };
+        let Some(chain) = tx.chain(id)? else { return Ok(None) };
+        let older = tx.digest_before(id, end)?;
+        let Some(previous) = row.previous.clone() else {
+            let finding = older.filter(|_| !chain.backfill).and_then(|older| judge::beginning(&row, &older));
+            self.about_chain(&chain, Vec::from_iter(finding));
+            return Ok(None);
+        };
+        if let Some(found) = known(tx, Some(&previous))? {
+            let between = tx.digests(id, moment::plus(found.end, 1), moment::plus(end, -1))?;
+            let mut findings = judge::neighbours(&row, &found, chain.backfill);
+            findings.extend(judge::orphans(&row, &between));
+            self.about_chain(&chain, findings);
+            return Ok(None);
+        }
+        // What was before the first digest that came is not asked for.
+        Ok(older.map(|_| previous))
+    }
+
+    pub(super) fn previous(
+        &mut self,
+        tx: &mut Tx<'_>,
+        id: &str,
+        end: Timestamp,
+        name: &Name,
+        tries: u32,
+        previous: &std::result::Result<bool, Failure>,
+    ) -> Done {
+        let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(()) };
+        let (Some(chain), Some(gone)) = (tx.chain(id)?, row.previous.clone()) else { return Ok(()) };
+        let task = Task::Link { chain: id.to_owned(), end, name: name.clone(), tries: tries + 1 };
+        match previous {
+            Err(failure) => {
+                self.outcome.failed.push(failure.clone());
+                self.again(tx, tries, task)
+            }
+            // It was not announced; it is verified like any other.
+            Ok(true) if tries < LINKS => {
+                tx.plan(self.now, &Task::Digest { name: gone, tries: 0 })?;
+                tx.plan(moment::plus(self.now, self.rules.late_after), &task)
+            }
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                if let Some(older) = tx.digest_before(id, end)? {
+                    self.about_chain(&chain, vec![judge::missing(&row, &gone, &older, chain.backfill)]);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Chains that speak no more.
+    pub(super) fn silence(&mut self, tx: &mut Tx<'_>) -> Done {
+        for chain in tx.chains()? {
+            let since = chain.arrived.max(self.rules.started);
+            if chain.backfill || chain.silent || self.now < moment::plus(since, self.rules.silent_after) {
+                continue;
+            }
+            self.to_tell.push(self.rules.writer.silent(&chain, self.now));
+            tx.put_chain(&ChainState { silent: true, ..chain })?;
+        }
+        Ok(())
+    }
+}
+
+/// A digest by its name, in whatever chain.
+fn known(tx: &Tx<'_>, name: Option<&Name>) -> std::result::Result<Option<DigestRow>, Fault> {
+    let Some((name, chain)) = name.and_then(|name| Some((name, ChainState::of(name, Timestamp::UNIX_EPOCH)?))) else {
+        return Ok(None);
+    };
+    Ok(tx.digests(&chain.id, chain.newest, chain.newest)?.into_iter().find(|row| row.name == *name))
+}

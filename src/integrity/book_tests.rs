@@ -1,0 +1,303 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use crate::integrity::ledger::tests::at;
+use crate::integrity::note::{End, Read};
+use crate::integrity::store::Store;
+use crate::verify::key::hex;
+use std::collections::BTreeSet;
+use tempfile::TempDir;
+
+const LATE_AFTER: i64 = 60;
+
+/// A store, and the actions that were told so far.
+struct Run {
+    _folder: TempDir,
+    store: Store,
+    rules: Rules,
+    told: BTreeSet<&'static str>,
+    outcome: Outcome,
+}
+
+impl Run {
+    fn new() -> Run {
+        let folder = tempfile::tempdir().unwrap();
+        let rules = Rules {
+            late_after: LATE_AFTER,
+            silent_after: 26 * HOUR,
+            keep: 14 * 24 * HOUR,
+            shared: false,
+            started: at("00:00:00"),
+            writer: Writer { namespace: "default".to_owned(), process: None },
+        };
+        let store = Store::new(folder.path());
+        Run { store, _folder: folder, rules, told: BTreeSet::new(), outcome: Outcome::default() }
+    }
+
+    fn cycle(&mut self, now: &str, notes: Vec<Note>, answers: Vec<Answer>, sweep: bool) {
+        let intake = Intake { notes, answers, sweep, forget: sweep, ..Intake::default() };
+        self.outcome = self.store.write(at(now), |tx| cycle(tx, &self.rules, &intake)).unwrap();
+        self.told.extend(self.outcome.told.iter().filter(|told| told.is_finding).map(|told| told.action));
+    }
+
+    fn tell(&mut self, now: &str, notes: Vec<Note>) {
+        self.cycle(now, notes, Vec::new(), false);
+    }
+
+    /// Answers the tasks that ask for `name`.
+    fn answer(&mut self, now: &str, name: &Name, result: &Result) {
+        let asks = |ask: &Ask| matches!(ask, Ask::Digest(it) | Ask::File(it) | Ask::Previous(it) if it == name);
+        let answers: Vec<Answer> = std::mem::take(&mut self.outcome.asks)
+            .into_iter()
+            .filter(|(_, _, ask)| asks(ask))
+            .map(|(due, task, _)| Answer { due, task, result: result.clone() })
+            .collect();
+        assert!(!answers.is_empty(), "nobody asks for {name}");
+        self.cycle(now, Vec::new(), answers, false);
+    }
+
+    /// A digest arrives, is read and is sound.
+    fn digest(&mut self, now: &str, row: &DigestRow, entries: &[LogEntry]) {
+        self.tell(now, vec![Note::Digest { name: row.name.clone(), hold: None }]);
+        let row = DigestRow { arrived: at(now), ..row.clone() };
+        let judged = Judged::Read { row: Box::new(row.clone()), findings: Vec::new(), entries: entries.to_vec() };
+        self.answer(now, &row.name, &Result::Digest(judged));
+    }
+
+    fn actions(&self) -> Vec<&'static str> {
+        self.told.iter().copied().collect()
+    }
+}
+
+fn log(minute: &str) -> Name {
+    Name::new(
+        "b",
+        format!(
+            "AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/01/111122223333_CloudTrail_us-east-1_20260301T{minute}Z_AbCdEfGhIjKlMnOp.json.gz"
+        ),
+    )
+}
+
+fn shipped_as(name: &Name, hash: u8) -> Note {
+    let read = Read::Whole { sha256: Some([hash; 32]), records: 5 };
+    Note::Ended { name: name.clone(), end: End { read, settled: true }, hold: None }
+}
+
+fn entry(name: &Name, hash: u8) -> LogEntry {
+    LogEntry { bucket: name.bucket.clone(), key: name.key.clone(), hash: Some(hex(&[hash; 32])), algorithm: None }
+}
+
+/// The digest of the hour that ends at `hour`:00:31; the first hour's begins the chain.
+fn digest(hour: u8) -> DigestRow {
+    let name = |hour: u8| {
+        Name::new(
+            "b",
+            format!(
+                "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/03/01/111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260301T{hour:02}0031Z.json.gz"
+            ),
+        )
+    };
+    let end = at(&format!("{hour:02}:00:31"));
+    DigestRow {
+        covers: Some((moment::plus(end, -HOUR), end)),
+        authentic: true,
+        valid: true,
+        hash: format!("hash{hour}"),
+        previous: (hour > 1).then(|| name(hour - 1)),
+        previous_hash: (hour > 1).then(|| format!("hash{}", hour - 1)),
+        ..DigestRow::new(name(hour), end).unwrap()
+    }
+}
+
+#[test]
+fn a_file_before_its_digest_and_after_it() {
+    for digest_first in [false, true] {
+        for (hash, expected) in [(7, vec![]), (8, vec!["log_file_altered"])] {
+            let mut run = Run::new();
+            let name = log("0010");
+            let file =
+                |run: &mut Run| run.tell("09:00:00", vec![Note::Notified(name.clone()), shipped_as(&name, hash)]);
+            if !digest_first {
+                file(&mut run);
+            }
+            run.digest("09:00:00", &digest(1), &[entry(&name, 7)]);
+            if digest_first {
+                file(&mut run);
+            }
+            assert_eq!(run.actions(), expected, "digest first: {digest_first}");
+            run.tell("09:05:00", vec![]);
+            assert_eq!(run.outcome.asks, [], "nothing is to be asked");
+        }
+    }
+}
+
+#[test]
+fn a_listed_file_that_does_not_come_is_asked_for_and_never_accused_for_a_failed_call() {
+    let name = log("0010");
+    let failure =
+        Failure { code: "SlowDown".to_owned(), action: "GetObject", message: String::new(), text: String::new() };
+    let whole = LogRead::Hashed { hash: hex(&[7; 32]), ending: crate::verify::unpack::Ending::Whole };
+    for (answer, shared, expected) in [
+        (LogRead::Missing, false, vec!["log_file_missing"]),
+        (whole.clone(), false, vec!["log_file_late"]),
+        (whole, true, vec![]),
+        (
+            LogRead::Hashed { hash: "00".to_owned(), ending: crate::verify::unpack::Ending::Whole },
+            true,
+            vec!["log_file_altered"],
+        ),
+    ] {
+        let mut run = Run::new();
+        run.rules.shared = shared;
+        run.digest("09:00:00", &digest(1), &[entry(&name, 7)]);
+        run.tell("09:00:59", vec![]);
+        assert_eq!(run.outcome.asks, [], "it may still come");
+        run.tell("09:01:00", vec![]);
+        run.answer("09:01:01", &name, &Result::File(LogRead::Failed(failure.clone())));
+        assert_eq!((run.actions(), run.outcome.failed.len()), (vec![], 1));
+        run.tell("09:03:00", vec![]);
+        run.answer("09:03:01", &name, &Result::File(answer));
+        assert_eq!(run.actions(), expected);
+    }
+}
+
+#[test]
+fn a_missing_file_that_comes_is_late_and_then_compared() {
+    let mut run = Run::new();
+    let name = log("0010");
+    run.digest("09:00:00", &digest(1), &[entry(&name, 7)]);
+    run.tell("09:01:00", vec![]);
+    run.answer("09:01:01", &name, &Result::File(LogRead::Missing));
+    run.tell("09:09:00", vec![Note::Notified(name.clone()), shipped_as(&name, 7)]);
+    assert_eq!(run.actions(), ["log_file_late", "log_file_missing"]);
+    assert_eq!(run.outcome.added.compared, BTreeMap::from([(Compared::Intact, 1)]));
+}
+
+#[test]
+fn what_was_shipped_before_anything_was_remembered_is_not_late() {
+    let mut run = Run::new();
+    let (before, after) = (log("0210"), log("0420"));
+    run.digest("09:00:00", &digest(3), &[entry(&before, 7)]);
+    run.digest("09:00:00", &digest(4), &[]);
+    run.digest("09:00:00", &digest(5), &[entry(&after, 7)]);
+    let whole = LogRead::Hashed { hash: hex(&[7; 32]), ending: crate::verify::unpack::Ending::Whole };
+    run.tell("09:01:00", vec![]);
+    run.answer("09:01:01", &before, &Result::File(whole.clone()));
+    assert_eq!(run.actions(), Vec::<&str>::new());
+    run.tell("09:01:02", vec![]);
+    run.answer("09:01:03", &after, &Result::File(whole));
+    assert_eq!(run.actions(), ["log_file_late"]);
+}
+
+#[test]
+fn a_file_that_no_digest_lists() {
+    for digests_first in [false, true] {
+        let mut run = Run::new();
+        let name = log("0110");
+        let file = |run: &mut Run| run.tell("09:00:00", vec![Note::Notified(name.clone()), shipped_as(&name, 7)]);
+        if !digests_first {
+            file(&mut run);
+        }
+        for hour in [4, 2, 1] {
+            run.digest("09:00:00", &digest(hour), &[]);
+        }
+        assert_eq!(run.actions(), Vec::<&str>::new(), "the third hour may list it");
+        run.digest("09:00:00", &digest(3), &[]);
+        if digests_first {
+            file(&mut run);
+        }
+        assert_eq!(run.actions(), ["log_file_unlisted"], "digests first: {digests_first}");
+    }
+}
+
+#[test]
+fn chains_in_any_order() {
+    for order in [[1, 2, 3, 4], [4, 3, 2, 1], [2, 4, 1, 3]] {
+        let mut run = Run::new();
+        for hour in order {
+            run.digest("09:00:00", &digest(hour), &[]);
+        }
+        run.tell("09:02:00", vec![]);
+        assert_eq!((run.actions(), &run.outcome.asks), (vec![], &Vec::new()), "{order:?}");
+        let mut run = Run::new();
+        for hour in order {
+            let altered = DigestRow { hash: "other".to_owned(), ..digest(hour) };
+            run.digest("09:00:00", &if hour == 2 { altered } else { digest(hour) }, &[]);
+        }
+        assert_eq!(run.actions(), ["chain_broken"], "{order:?}");
+    }
+}
+
+#[test]
+fn a_digest_that_is_gone() {
+    let mut run = Run::new();
+    for hour in [1, 2, 4] {
+        run.digest("09:00:00", &digest(hour), &[]);
+    }
+    run.tell("09:01:00", vec![]);
+    run.answer("09:01:01", &digest(3).name, &Result::Previous(Ok(false)));
+    assert_eq!(run.actions(), ["digest_missing"]);
+    let mut run = Run::new();
+    for hour in [1, 2, 4] {
+        run.digest("09:00:00", &digest(hour), &[]);
+    }
+    run.tell("09:01:00", vec![]);
+    run.answer("09:01:01", &digest(3).name, &Result::Previous(Ok(true)));
+    assert_eq!(run.outcome.asks.len(), 1, "it was not announced, and is read like any other: {:?}", run.outcome.asks);
+    assert_eq!(run.actions(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_chain_that_falls_silent_is_told_once_until_it_speaks() {
+    let mut run = Run::new();
+    run.rules.silent_after = HOUR;
+    run.digest("01:10:00", &digest(1), &[]);
+    run.cycle("02:09:00", vec![], vec![], true);
+    assert_eq!(run.actions(), Vec::<&str>::new());
+    run.cycle("02:10:00", vec![], vec![], true);
+    assert_eq!(run.outcome.told.len(), 1);
+    run.cycle("02:20:00", vec![], vec![], true);
+    assert_eq!(run.outcome.told.len(), 0);
+    run.digest("03:00:00", &digest(2), &[]);
+    run.cycle("04:00:00", vec![], vec![], true);
+    assert_eq!((run.outcome.told.len(), run.actions()), (1, vec!["account_silent"]));
+}
+
+#[test]
+fn an_unselected_file_is_not_missed() {
+    let mut run = Run::new();
+    let name = log("0010");
+    run.tell("09:00:00", vec![Note::Skipped(name.clone())]);
+    run.digest("09:00:00", &digest(1), &[entry(&name, 7)]);
+    run.tell("09:02:00", vec![]);
+    assert_eq!((run.actions(), &run.outcome.asks), (vec![], &Vec::new()));
+}
+
+#[test]
+fn files_that_are_forgotten_do_not_come_back_by_a_digest_that_is_read_again() {
+    let mut run = Run::new();
+    let name = log("0010");
+    run.tell("01:00:00", vec![Note::Notified(name.clone()), shipped_as(&name, 7)]);
+    for hour in 1..=4 {
+        let entries: Vec<_> = (hour == 1).then(|| entry(&name, 7)).into_iter().collect();
+        run.digest("04:05:00", &digest(hour), &entries);
+    }
+    run.tell("04:05:05", vec![]);
+    run.cycle("12:00:00", vec![], vec![], true);
+    let place = Place::of(&name.key).unwrap();
+    let known = run.store.write(at("12:00:00"), |tx| tx.file(&name, &place)).unwrap();
+    assert_eq!(known, None, "it was as it should be");
+    run.digest("12:01:00", &digest(1), &[entry(&name, 7)]);
+    run.tell("12:05:00", vec![]);
+    assert_eq!((run.actions(), &run.outcome.asks), (vec![], &Vec::new()));
+    // It is read again, and is another by now: its digest is asked for once more.
+    run.tell("12:06:00", vec![Note::Notified(name.clone()), shipped_as(&name, 8)]);
+    run.tell("12:06:02", vec![]);
+    for hour in 2..=4 {
+        if run.outcome.asks.iter().any(|(_, _, ask)| *ask == Ask::Digest(digest(hour).name)) {
+            run.digest("12:06:02", &digest(hour), &[]);
+        }
+    }
+    run.digest("12:06:03", &digest(1), &[entry(&name, 7)]);
+    assert_eq!(run.actions(), ["log_file_altered"]);
+}

@@ -1,0 +1,161 @@
+//! What follows from what is known, of files and of neighbours in a chain (CloudTrail formats 5.4). Pure.
+//!
+//! Kinds of findings are those of `trailship validate`, so that both say the same of the same tampering. Invariants: a call
+//! that failed is never a finding; what is listed or linked by a digest that its signature does not prove counts for nothing.
+
+use super::model::{Compared, DigestRow, FileState, Listed};
+use crate::verify::chain::hours;
+use crate::verify::digest::LogEntry;
+use crate::verify::evidence::{Failure, LogRead};
+use crate::verify::finding::{Finding, Kind};
+use crate::verify::logs;
+use crate::verify::moment::{self, display};
+use crate::verify::scope::Name;
+use crate::verify::unpack::Ending;
+use jiff::Timestamp;
+
+/// What asking S3 for a listed file came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Asked {
+    Decided(Compared, Option<Finding>),
+    /// To be asked again.
+    Later(Failure),
+}
+
+/// What the hash of the shipped bytes says of a listed file; `None` while either is not known.
+pub(super) fn shipped(file: &FileState) -> Option<(Compared, Option<Finding>)> {
+    let (listed, hash) = (file.listed.as_ref()?, file.sha256.clone()?);
+    let read = LogRead::Hashed { hash, ending: Ending::Whole };
+    let finding = logs::finding(&entry(&file.name, listed), &read);
+    let compared = if finding.is_some() { Compared::Altered } else { Compared::Intact };
+    Some((compared, finding))
+}
+
+/// What S3's answer says of a listed file whose bytes were not hashed. `elsewhere`: it may have been shipped by another
+/// process, or before anything was remembered.
+pub(super) fn asked(file: &FileState, listed: &Listed, read: LogRead, elsewhere: bool) -> Asked {
+    if let LogRead::Failed(failure) = read {
+        return Asked::Later(failure);
+    }
+    match logs::finding(&entry(&file.name, listed), &read) {
+        Some(finding) if finding.kind == Kind::LogMissing => Asked::Decided(Compared::Missing, Some(finding)),
+        Some(finding) => Asked::Decided(Compared::Altered, Some(finding)),
+        // It was read, but its bytes could not be hashed on the way.
+        None if file.read => Asked::Decided(Compared::Intact, None),
+        None if elsewhere || file.notified => Asked::Decided(Compared::Elsewhere, None),
+        None => Asked::Decided(Compared::Late, None),
+    }
+}
+
+/// What the newer of two neighbours states of the older, against what that is. `newer` names `older` as the one before.
+pub(super) fn neighbours(newer: &DigestRow, older: &DigestRow, backfill: bool) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !newer.authentic {
+        return findings;
+    }
+    if older.end >= newer.end {
+        let reason = format!("its link leads to `{}`, which is not older", older.name);
+        findings.push(Finding::of(Kind::ChainLoop, &newer.name, reason));
+        return findings;
+    }
+    if !older.hash.is_empty() && newer.previous_hash.as_deref() != Some(&older.hash) {
+        let stated = newer.previous_hash.as_deref().unwrap_or("none");
+        findings.push(Finding::of(
+            Kind::ChainHashMismatch,
+            &older.name,
+            format!("the later digest `{}` states the hash `{stated}`, it has `{}`", newer.name, older.hash),
+        ));
+    }
+    let differs = |signature: &String| {
+        !newer.previous_signature.as_ref().is_some_and(|stated| stated.eq_ignore_ascii_case(signature))
+    };
+    if older.signature.as_ref().is_some_and(differs) && !older.hash.is_empty() {
+        findings.push(Finding::of(
+            Kind::ChainSignatureMismatch,
+            &older.name,
+            format!("the later digest `{}` states another signature than it has", newer.name),
+        ));
+    }
+    if let (Some((start, _)), Some((_, end)), true, false) = (newer.covers, older.covers, older.authentic, backfill)
+        && start != end
+    {
+        let what = if start > end { "between the two lies time that neither covers" } else { "the two overlap" };
+        findings.push(
+            Finding::of(
+                Kind::ChainDiscontinuity,
+                &newer.name,
+                format!("it starts at {}, the digest before it ends at {}: {what}", display(start), display(end)),
+            )
+            .during(start.min(end), start.max(end)),
+        );
+    }
+    findings
+}
+
+/// What a digest's place in its chain says, when all had time to come. `older` is the nearest digest before it that is
+/// known, `between` are those between it and the one that it names, which is there.
+pub(super) fn orphans(row: &DigestRow, between: &[DigestRow]) -> Vec<Finding> {
+    let orphan = |orphan: &DigestRow| {
+        let reason = format!("the later digest `{}` names another before it", row.name);
+        Finding::of(Kind::ChainOrphan, &orphan.name, reason)
+    };
+    if row.authentic { between.iter().map(orphan).collect() } else { Vec::new() }
+}
+
+/// What the beginning of a chain, or a digest that proves nothing, leaves uncovered after `older`.
+pub(super) fn beginning(row: &DigestRow, older: &DigestRow) -> Option<Finding> {
+    let (start, end) = (row.start(), older.end);
+    if !row.authentic {
+        if end >= start {
+            return None;
+        }
+        let count = hours(end, start);
+        let reason = format!("before this digest, which proves nothing, {count} more are not there");
+        return Some(Finding { count, ..Finding::of(Kind::Gap, &row.name, reason).during(end, start) });
+    }
+    Some(if end < start {
+        let reason = "the chain starts anew here: logging or validation was off before, and log files of that time are covered by no digest";
+        Finding::of(Kind::Gap, &row.name, reason).during(end, start)
+    } else {
+        let reason = "the chain starts anew here, without a pause";
+        Finding::of(Kind::ChainRestarted, &row.name, reason).during(end, start)
+    })
+}
+
+/// The digest that `row` names is gone, and with it all down to `older`.
+pub(super) fn missing(row: &DigestRow, gone: &Name, older: &DigestRow, backfill: bool) -> Finding {
+    if backfill {
+        return Finding::of(Kind::DigestMissing, gone, "a later backfill digest names it, but it is not there");
+    }
+    let (start, end) = (row.start(), older.end);
+    let count = hours(end, start);
+    let reason = match count {
+        1 => "a later digest names it, but it is not there".to_owned(),
+        count => format!(
+            "a later digest names it, but it is not there, nor are the {} before it: {count} digests are missing",
+            count - 1
+        ),
+    };
+    Finding { count, ..Finding::of(Kind::DigestMissing, gone, reason).during(end.min(start), start) }
+}
+
+/// Whether a file of this time (its minute) is sure to be listed by `digests`, if by any: they cover its time without a hole,
+/// and the slack after it, within which CloudTrail lists what came late.
+pub(super) fn must_be_listed(time: Timestamp, digests: &[DigestRow]) -> bool {
+    let until = moment::plus(time, super::ledger::SLACK);
+    let covered: Vec<_> = digests.iter().filter(|digest| digest.authentic).filter_map(|digest| digest.covers).collect();
+    super::ledger::uncovered(time, until, &covered).is_empty()
+}
+
+/// A finding about a file that no digest lists.
+pub(super) fn unlisted(name: &Name) -> Finding {
+    Finding::of(Kind::LogUnlisted, name, "no digest lists it, though digests cover the time of its delivery")
+}
+
+fn entry(name: &Name, listed: &Listed) -> LogEntry {
+    LogEntry { bucket: name.bucket.clone(), key: name.key.clone(), hash: listed.sha256.clone(), algorithm: None }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;
