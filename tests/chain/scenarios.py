@@ -930,4 +930,4 @@ def far_future(w, s):
 @scenario("the window starts long before there was any CloudTrail", ["head_uncovered"], 3)
 def far_past(w, s):
     w.hours(8)
-    s.start = "0002-01-01T00:00:00Z"
+    s.start = "1970-01-01T00:00:00Z"
