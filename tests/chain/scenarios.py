@@ -925,9 +925,3 @@ def words(w, s):
 def far_future(w, s):
     w.hours(8)
     s.end = "9999-12-30T00:00:00Z"
-
-
-@scenario("the window starts long before there was any CloudTrail", ["head_uncovered"], 3)
-def far_past(w, s):
-    w.hours(8)
-    s.start = "0002-01-01T00:00:00Z"
