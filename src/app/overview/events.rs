@@ -73,10 +73,12 @@ fn search(since: Duration) -> Value {
         }
         inside
     };
+    // As a time, since servers count only so many seconds back from `now`.
+    let from = Timestamp::now().saturating_sub(since).map_or(0, |from| from.as_millisecond().max(0));
     json!({
         "size": 0,
         "track_total_hits": false,
-        "query": {"range": {"@timestamp": {"gte": format!("now-{}s", since.as_secs())}}},
+        "query": {"range": {"@timestamp": {"gte": from, "format": "epoch_millis"}}},
         "aggs": {
             "accounts": by("cloud.account.id", ACCOUNTS, &json!({"regions": by("cloud.region", REGIONS, &last)})),
             "inputs": by("input.type", REGIONS, &with(&[
@@ -199,6 +201,15 @@ mod tests {
             Some(LAST / 1_000 + 55)
         );
         assert!(events.is_cut, "a type of input is left out");
+    }
+
+    #[test]
+    fn however_far_back_it_is_a_time() {
+        let from =
+            |days: u64| search(Duration::from_secs(days * 86_400))["query"]["range"]["@timestamp"]["gte"].as_i64();
+        assert_eq!(from(36_500), Some(0));
+        let (week, now) = (from(7).unwrap_or(0), Timestamp::now().as_millisecond());
+        assert!((now - 7 * 86_400_000 - 60_000..=now - 7 * 86_400_000).contains(&week), "{week}");
     }
 
     #[test]
