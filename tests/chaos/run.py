@@ -203,7 +203,7 @@ class Run:
         status, answer = await wire.ask_json(self.servers[SEARCH].place, "POST", f"/{STREAM}/_rollover")
         if status == 200:
             self.rolled_over += 1
-        elif status not in (404, 503):
+        elif status != 503 and "does not exist" not in json.dumps(answer) and "no such index" not in json.dumps(answer):
             raise state.Failed(f"the rollover was answered with {status}: {json.dumps(answer)[:300]}")
 
     async def reign(self, event):

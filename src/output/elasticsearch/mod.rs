@@ -1,7 +1,8 @@
 //! `output.elasticsearch`: documents into a data stream of Elasticsearch or OpenSearch, by `_bulk`.
 //!
-//! One bulk's way: `limit` (may it go?) -> `nodes` (where to?) -> `send` (bytes out, answer in) -> `judge` (what becomes
-//! of each document) -> `retry` (settle, park, cut out and go again). Nothing here gives a record up.
+//! One bulk's way: `limit` (may it go?) -> `nodes` (where to?) -> `rollover` (is it stored already?, where there is a doubt)
+//! -> `send` (bytes out, answer in) -> `judge` (what becomes of each document) -> `retry` (settle, park, cut out and go
+//! again). Nothing here gives a record up.
 
 mod answer;
 mod ask;
