@@ -10,7 +10,7 @@ use crate::ack::Delivery;
 use crate::inputs::Progress;
 use crate::inputs::reader::Read;
 use crate::inputs::selection::{Choice, Selection};
-use crate::record::notification::{self, Notification, ObjectRef};
+use crate::record::notification::{self, Notification, ObjectRef, Unknown};
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,8 +77,11 @@ impl<R: Reads> Handler<R> {
         let read = notification::read(&body);
         drop(body);
         match read {
-            Ok(Notification::Objects { objects, ignored, .. }) => {
+            Ok(Notification::Objects { objects, ignored, unread, .. }) => {
                 self.progress.skipped.fetch_add(ignored as u64, Relaxed);
+                if let Some(unknown) = unread {
+                    self.half_understood(key, &delivery, &unknown).await;
+                }
                 self.read_objects(key, delivery, &objects).await;
             }
             Ok(Notification::Test | Notification::Validation) => {
@@ -102,6 +105,15 @@ impl<R: Reads> Handler<R> {
                 self.keeper.leave(key).await;
             }
         }
+    }
+
+    /// What is not understood beside objects that are: they are read, and the message stays.
+    async fn half_understood(&self, key: u64, delivery: &Delivery, unknown: &Unknown) {
+        if self.is_new(unknown.code()) {
+            tracing::warn!(code = unknown.code(), "a part of the message: {unknown}; {}", unknown.advice());
+        }
+        self.keeper.mark_grave(key).await;
+        delivery.part().fail(unknown.to_string());
     }
 
     async fn read_objects(&self, key: u64, delivery: Delivery, objects: &[ObjectRef]) {
