@@ -21,4 +21,5 @@ mod rules;
 mod security;
 mod setup;
 mod shapes;
+mod traps;
 mod validate;
