@@ -25,6 +25,8 @@ pub enum Notification {
         objects: Vec<ObjectRef>,
         /// Events that announce no new object (removals, restores), which nothing is done about.
         ignored: usize,
+        /// Why another part of the message is not understood: its objects are read, and it must not be thrown away.
+        unread: Option<Unknown>,
     },
     /// `s3:TestEvent`, sent when a notification is configured: nothing to do.
     Test,
@@ -250,45 +252,58 @@ fn read_bare(message: &Object, by_sns: bool) -> Result<Notification, Unknown> {
     Err(Unknown::Foreign)
 }
 
-/// Shapes 1 to 3. One message may hold several records; what announces no new object is passed over.
+/// Shapes 1 to 3. One message may hold several records; what announces no new object is passed over, and one that is not
+/// understood holds up no other.
 fn read_s3(records: &[Value], shape: Shape) -> Result<Notification, Unknown> {
     if records.is_empty() {
         return Err(Unknown::Incomplete("Records[0]"));
     }
-    let mut objects = Vec::new();
-    let mut ignored = 0;
+    let (mut objects, mut ignored, mut unread) = (Vec::new(), 0, None);
     for record in records {
-        let record = record.as_object().ok_or(Unknown::ForeignRecord)?;
-        if text(record, "eventSource") != Some("aws:s3") {
-            return Err(Unknown::ForeignRecord);
+        match read_s3_record(record) {
+            Ok(Some(object)) => push(&mut objects, object)?,
+            Ok(None) => ignored += 1,
+            Err(unknown) => unread = unread.or(Some(unknown)),
         }
-        if let Some(version) = text(record, "eventVersion")
-            && version.split('.').next() != Some("2")
-        {
-            return Err(Unknown::Version(version.chars().take(20).collect()));
-        }
-        let event_name = text(record, "eventName").ok_or(Unknown::Incomplete("eventName"))?;
-        if !event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
-            ignored += 1;
-            continue;
-        }
-        let s3 = member(record, "s3")?;
-        let object = member(s3, "object")?;
-        let key = text(object, "key").ok_or(Unknown::Incomplete("key"))?;
-        push(
-            &mut objects,
-            ObjectRef {
-                bucket: named(member(s3, "bucket")?, "name")?,
-                key: form_decoded(key)?,
-                region: filled(record, "awsRegion"),
-                version: filled(object, "versionId"),
-                etag: filled(object, "eTag"),
-                size: object.get("size").and_then(Value::as_u64),
-                event_name: event_name.to_owned(),
-            },
-        )?;
     }
-    Ok(Notification::Objects { shape, objects, ignored })
+    understood(Notification::Objects { shape, objects, ignored, unread })
+}
+
+/// The object that one record announces; `None` when it announces none.
+fn read_s3_record(record: &Value) -> Result<Option<ObjectRef>, Unknown> {
+    let record = record.as_object().ok_or(Unknown::ForeignRecord)?;
+    if text(record, "eventSource") != Some("aws:s3") {
+        return Err(Unknown::ForeignRecord);
+    }
+    if let Some(version) = text(record, "eventVersion")
+        && version.split('.').next() != Some("2")
+    {
+        return Err(Unknown::Version(version.chars().take(20).collect()));
+    }
+    let event_name = text(record, "eventName").ok_or(Unknown::Incomplete("eventName"))?;
+    if !event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
+        return Ok(None);
+    }
+    let s3 = member(record, "s3")?;
+    let object = member(s3, "object")?;
+    let key = text(object, "key").ok_or(Unknown::Incomplete("key"))?;
+    Ok(Some(ObjectRef {
+        bucket: named(member(s3, "bucket")?, "name")?,
+        key: form_decoded(key)?,
+        region: filled(record, "awsRegion"),
+        version: filled(object, "versionId"),
+        etag: filled(object, "eTag"),
+        size: object.get("size").and_then(Value::as_u64),
+        event_name: event_name.to_owned(),
+    }))
+}
+
+/// A message of which nothing is understood is unknown as a whole.
+fn understood(read: Notification) -> Result<Notification, Unknown> {
+    match read {
+        Notification::Objects { objects, unread: Some(unknown), .. } if objects.is_empty() => Err(unknown),
+        read => Ok(read),
+    }
 }
 
 /// Shape 4: several keys, written as they are.
@@ -300,23 +315,14 @@ fn read_cloudtrail(bucket: &str, keys: &Value, shape: Shape) -> Result<Notificat
     if bucket.is_empty() || keys.is_empty() {
         return Err(Unknown::Incomplete("s3ObjectKey"));
     }
-    let mut objects = Vec::new();
+    let (mut objects, mut unread) = (Vec::new(), None);
     for key in keys {
-        let key = key.as_str().ok_or(Unknown::Incomplete("s3ObjectKey"))?;
-        push(
-            &mut objects,
-            ObjectRef {
-                bucket: bucket.to_owned(),
-                key: raw(key)?,
-                region: None,
-                version: None,
-                etag: None,
-                size: None,
-                event_name: String::new(),
-            },
-        )?;
+        match key.as_str().ok_or(Unknown::Incomplete("s3ObjectKey")).and_then(raw) {
+            Ok(key) => push(&mut objects, ObjectRef { key, ..ObjectRef::named(bucket, "", None) })?,
+            Err(unknown) => unread = unread.or(Some(unknown)),
+        }
     }
-    Ok(Notification::Objects { shape, objects, ignored: 0 })
+    understood(Notification::Objects { shape, objects, ignored: 0, unread })
 }
 
 /// Shape 5, whose key is written as it is; and 9 and 10, which are not read.
@@ -334,7 +340,7 @@ fn read_eventbridge(message: &Object, shape: Shape) -> Result<Notification, Unkn
         return Err(Unknown::Foreign);
     }
     if kind != "Object Created" {
-        return Ok(Notification::Objects { shape, objects: Vec::new(), ignored: 1 });
+        return Ok(Notification::Objects { shape, objects: Vec::new(), ignored: 1, unread: None });
     }
     let object = member(detail, "object")?;
     let object = ObjectRef {
@@ -346,7 +352,7 @@ fn read_eventbridge(message: &Object, shape: Shape) -> Result<Notification, Unkn
         size: object.get("size").and_then(Value::as_u64),
         event_name: text(detail, "reason").unwrap_or_default().to_owned(),
     };
-    Ok(Notification::Objects { shape, objects: vec![object], ignored: 0 })
+    Ok(Notification::Objects { shape, objects: vec![object], ignored: 0, unread: None })
 }
 
 fn push(objects: &mut Vec<ObjectRef>, object: ObjectRef) -> Result<(), Unknown> {

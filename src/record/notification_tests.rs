@@ -44,7 +44,7 @@ fn by_sns(message: &str) -> Value {
 
 fn objects(body: &Value) -> (Shape, Vec<ObjectRef>, usize) {
     match read(&body.to_string()) {
-        Ok(Notification::Objects { shape, objects, ignored }) => (shape, objects, ignored),
+        Ok(Notification::Objects { shape, objects, ignored, unread: None }) => (shape, objects, ignored),
         other => panic!("{other:?} for {body}"),
     }
 }
@@ -116,6 +116,28 @@ fn events_of_other_kinds_are_counted_and_passed_over() {
     let mut body = eventbridge("k");
     body["detail-type"] = "Object Deleted".into();
     assert_eq!(objects(&body), (Shape::EventBridge, Vec::new(), 1));
+}
+
+#[test]
+fn what_is_not_understood_hides_nothing_beside_it() {
+    let read_all = |body: Value| match read(&body.to_string()).unwrap() {
+        Notification::Objects { objects, unread, .. } => (objects.len(), unread),
+        other => panic!("{other:?}"),
+    };
+    for (pointer, value, expected) in [
+        ("/Records/1/eventSource", "aws:ses".into(), Unknown::ForeignRecord),
+        ("/Records/1", json!(17), Unknown::ForeignRecord),
+        ("/Records/1/eventVersion", "3.0".into(), Unknown::Version("3.0".into())),
+        ("/Records/1/s3/object/key", "%FF".into(), Unknown::Key),
+        ("/Records/1/s3/bucket", Value::Null, Unknown::Incomplete("bucket")),
+    ] {
+        let mut body = s3(&["a", "b", "c"]);
+        *body.pointer_mut(pointer).unwrap() = value;
+        assert_eq!(read_all(body), (2, Some(expected)), "{pointer}");
+    }
+    assert_eq!(read_all(s3(&["a", "b"])), (2, None));
+    let keys = json!({"s3Bucket": "b", "s3ObjectKey": ["a", 3, "", "c"]});
+    assert_eq!(read_all(keys), (2, Some(Unknown::Incomplete("s3ObjectKey"))));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A bucket with `objects` objects of `records` events each, and their ids.
-async fn filled(aws: &Arc<Server>, objects: usize, records: usize) -> (Trail, Vec<String>) {
+pub async fn filled(aws: &Arc<Server>, objects: usize, records: usize) -> (Trail, Vec<String>) {
     let bucket = Trail::new(aws, true).await;
     let mut events = Vec::new();
     for n in 0..objects {
@@ -218,7 +218,7 @@ fn noise(seed: &str) -> String {
 }
 
 /// `event.id` of every document in the folder of a file output, sorted.
-fn event_ids(out: &Path) -> Vec<String> {
+pub fn event_ids(out: &Path) -> Vec<String> {
     let mut ids: Vec<String> =
         documents(out).iter().map(|document| document["event"]["id"].as_str().unwrap().to_owned()).collect();
     ids.sort();

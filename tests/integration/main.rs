@@ -26,4 +26,5 @@ mod setup;
 mod shapes;
 mod status;
 mod system;
+mod traps;
 mod validate;

@@ -131,7 +131,10 @@ def try_lock(folder):
 def remove_orphans():
     """Removes the data folders whose server and runner are both gone, as after a kill -9."""
     for folder in (STATE / "data").glob("*"):
-        held = try_lock(folder)
+        try:
+            held = try_lock(folder)
+        except FileNotFoundError:
+            continue  # its runner removes it at this moment
         if held is not None:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(held)

@@ -40,19 +40,14 @@ impl Again for ObjectsAgain {
 
     fn message<'a>(&'a self, delivery: Delivery, body: &'a str) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let objects = match notification::read(body) {
-                Ok(Notification::Objects { objects, .. }) => objects,
-                Ok(Notification::Test | Notification::Validation) => Vec::new(),
+            let (objects, unread) = match notification::read(body) {
+                Ok(Notification::Objects { objects, unread, .. }) => (objects, unread),
+                Ok(Notification::Test | Notification::Validation) => (Vec::new(), None),
                 Ok(Notification::SubscriptionConfirmation { .. }) => {
                     return delivery
                         .fail("a topic asks to confirm its subscription: open the `SubscribeURL` of the message");
                 }
-                Err(unknown) => {
-                    return delivery.fail(format!(
-                        "this version does not understand the message either: {unknown}; {}",
-                        unknown.advice()
-                    ));
-                }
+                Err(unknown) => (Vec::new(), Some(unknown)),
             };
             for object in &objects {
                 match self.selection.choose(object.key.as_str()) {
@@ -61,7 +56,13 @@ impl Again for ObjectsAgain {
                     choice => drop(self.allowed(delivery.part(), object, choice).await),
                 }
             }
-            delivery.seal();
+            match unread {
+                None => delivery.seal(),
+                Some(unknown) => delivery.fail(format!(
+                    "this version does not understand the message either: {unknown}; {}",
+                    unknown.advice()
+                )),
+            }
         })
     }
 }

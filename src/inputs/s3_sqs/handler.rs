@@ -20,7 +20,7 @@ use crate::integrity::note::Teller;
 use crate::output::Source;
 use crate::output::parking::{FOREIGN_BUCKET, Parked, Parking, UNCONFIRMED};
 use crate::pipeline::{Cause, Faults, Policy};
-use crate::record::notification::{self, Notification, ObjectRef};
+use crate::record::notification::{self, Notification, ObjectRef, Unknown};
 use jiff::civil::DateTime;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -104,12 +104,16 @@ impl<R: Reads> Handler<R> {
             return delivery.fail(RUN_ENDS);
         }
         let misunderstood = match notification::read(&body) {
-            Ok(Notification::Objects { objects, ignored, .. }) => {
-                drop(body);
+            Ok(Notification::Objects { objects, ignored, unread, .. }) => {
+                let rest = unread.map(|unknown| (unknown, body));
                 let newest = objects.iter().filter_map(|object| order::delivered(object.key.as_str())).max();
                 let Some(_turn) = self.turn(newest).await else { return delivery.fail(RUN_ENDS) };
                 self.progress.skipped.fetch_add(ignored as u64, Relaxed);
-                return self.read_objects(key, delivery, &objects).await;
+                let left = match rest {
+                    Some((unknown, body)) => self.half_understood(key, &delivery, &unknown, body).await,
+                    None => None,
+                };
+                return self.read_objects(key, delivery, &objects, left).await;
             }
             Ok(Notification::Test | Notification::Validation) => {
                 tracing::debug!("a test message was acknowledged");
@@ -128,29 +132,45 @@ impl<R: Reads> Handler<R> {
     }
 
     async fn misunderstood(&self, key: u64, delivery: Delivery, body: String, what: Misunderstood) {
+        match self.dispose(&delivery, body, what, "the message").await {
+            Some(left) => {
+                self.tell(key, vec![left]).await;
+                self.keeper.leave(key).await;
+            }
+            None => delivery.seal(),
+        }
+    }
+
+    /// What is not understood beside objects that are: they hold up nothing, and are read. Gives what is left.
+    async fn half_understood(&self, key: u64, delivery: &Delivery, unknown: &Unknown, body: String) -> Option<Left> {
+        let what = Misunderstood { code: unknown.code(), reason: format!("{unknown}; {}", unknown.advice()) };
+        let left = self.dispose(delivery, body, what, "a part of the message").await?;
+        self.keeper.mark_grave(key).await;
+        delivery.part().fail(left.reason.clone());
+        Some(left)
+    }
+
+    /// Does about what is not understood as `on_fault` says; gives what is left to the queue.
+    async fn dispose(&self, delivery: &Delivery, body: String, what: Misunderstood, which: &str) -> Option<Left> {
         let Misunderstood { code, reason } = what;
         let policy = self.settings.faults.meet(Cause::UnknownNotification);
         if self.said.is_new(code) {
             let end = match policy {
-                Policy::Retry => "the message is left to the queue's redrive policy",
-                Policy::Park => "the message is put into the dead letter",
-                Policy::Ignore => "the message is deleted, as `on_fault` says",
+                Policy::Retry => "left to the queue's redrive policy",
+                Policy::Park => "put into the dead letter",
+                Policy::Ignore => "deleted, as `on_fault` says",
             };
-            tracing::warn!(code, "{reason}; {end}");
+            tracing::warn!(code, "{reason}; {which} is {end}");
         }
         let source =
             Source { input: self.settings.input.clone(), object: self.settings.queue.clone(), ..Source::default() };
         match policy {
-            Policy::Retry => {
-                self.tell(key, vec![Left { source, reason, body: Some(body), passing: false }]).await;
-                self.keeper.leave(key).await;
-            }
+            Policy::Retry => Some(Left { source, reason, body: Some(body), passing: false }),
             Policy::Park => {
-                let parts = vec![delivery.part()];
-                self.park(code, &reason, vec![source], body, parts).await;
-                delivery.seal();
+                self.park(code, &reason, vec![source], body, vec![delivery.part()]).await;
+                None
             }
-            Policy::Ignore => delivery.seal(),
+            Policy::Ignore => None,
         }
     }
 
@@ -163,10 +183,12 @@ impl<R: Reads> Handler<R> {
         }
     }
 
-    async fn read_objects(&self, key: u64, delivery: Delivery, objects: &[ObjectRef]) {
+    /// `left`: what is left of the message beside its objects.
+    async fn read_objects(&self, key: u64, delivery: Delivery, objects: &[ObjectRef], left: Option<Left>) {
         let (own, foreign): (Vec<&ObjectRef>, Vec<&ObjectRef>) =
             objects.iter().partition(|object| self.settings.allowed.contain(&object.bucket));
-        let mut left = self.refuse(key, &delivery, &foreign).await;
+        let mut left = Vec::from_iter(left);
+        left.extend(self.refuse(key, &delivery, &foreign).await);
         for object in own {
             let (bucket, object_key) = (object.bucket.as_str(), object.key.as_str());
             let choice = self.settings.selection.choose(object_key);

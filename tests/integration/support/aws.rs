@@ -1,7 +1,9 @@
 //! A bucket whose notifications go to a queue, on the local S3 and SQS.
 
 use super::servers::Server;
-use aws_sdk_s3::types::{Event, NotificationConfiguration, QueueConfiguration};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, Event, NotificationConfiguration, QueueConfiguration, VersioningConfiguration,
+};
 use aws_sdk_sqs::types::QueueAttributeName;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,10 +51,10 @@ impl Trail {
     pub async fn announce(&self, bucket: &str) {
         let arn = format!("arn:aws:sqs:us-east-1:123456789012:{}", self.bucket);
         let queue = QueueConfiguration::builder().queue_arn(arn).events(Event::S3ObjectCreated).build().unwrap();
-        self.announce(NotificationConfiguration::builder().queue_configurations(queue).build()).await;
+        self.notify(bucket, NotificationConfiguration::builder().queue_configurations(queue).build()).await;
     }
 
-    async fn announce(&self, configuration: NotificationConfiguration) {
+    async fn notify(&self, bucket: &str, configuration: NotificationConfiguration) {
         self.s3
             .put_bucket_notification_configuration()
             .bucket(bucket)
@@ -68,7 +70,7 @@ impl Trail {
 
     /// The same without an announcement.
     pub async fn put_silently(&self, key: &str, bytes: Vec<u8>) {
-        self.announce(NotificationConfiguration::builder().build()).await;
+        self.notify(&self.bucket, NotificationConfiguration::builder().build()).await;
         self.put(key, bytes).await;
     }
 
@@ -89,8 +91,33 @@ impl Trail {
         put.set_metadata(Some(metadata.clone())).send().await.unwrap();
     }
 
+    /// The same, with what S3 keeps of the writer's headers.
+    pub async fn put_as(&self, key: &str, bytes: Vec<u8>, kind: &str, encoding: Option<&str>) {
+        let request = self.s3.put_object().bucket(&self.bucket).key(key).body(bytes.into()).content_type(kind);
+        request.set_content_encoding(encoding.map(str::to_owned)).send().await.unwrap();
+    }
+
+    /// From now on what is overwritten stays, as a version.
+    pub async fn keep_versions(&self) {
+        let enabled = BucketVersioningStatus::Enabled;
+        let configuration = VersioningConfiguration::builder().status(enabled).build();
+        let request = self.s3.put_bucket_versioning().bucket(&self.bucket).versioning_configuration(configuration);
+        request.send().await.unwrap();
+    }
+
+    /// Puts an object; its version, where the bucket keeps versions.
+    pub async fn put_version(&self, key: &str, bytes: Vec<u8>) -> Option<String> {
+        let request = self.s3.put_object().bucket(&self.bucket).key(key).body(bytes.into());
+        request.send().await.unwrap().version_id
+    }
+
     pub async fn send(&self, body: &str) {
         self.sqs.send_message().queue_url(&self.queue_url).message_body(body).send().await.unwrap();
+    }
+
+    /// Empties the queue.
+    pub async fn forget(&self) {
+        self.sqs.purge_queue().queue_url(&self.queue_url).send().await.unwrap();
     }
 
     /// Messages that wait, and messages that somebody holds.
@@ -118,10 +145,15 @@ impl Trail {
 
     /// The input that reads the queue; `more` are further lines of it.
     pub fn input(&self, more: &str) -> String {
+        self.input_by(&self.server.url, more)
+    }
+
+    /// The same, with AWS at `endpoint`.
+    pub fn input_by(&self, endpoint: &str, more: &str) -> String {
         format!(
             "  - type: aws-s3\n    id: trail\n    queue_url: {}\n    region: us-east-1\n    endpoint: {}\n    path_style: true\n    access_key_id: test\n    secret_access_key: test\n    sqs.wait_time: 1s\n{}",
             self.queue_url,
-            self.server.url,
+            endpoint,
             more.lines().map(|line| format!("    {line}\n")).collect::<String>()
         )
     }

@@ -1,6 +1,7 @@
 //! What the tests share: servers, a bucket with its queue, an index to look into, the program itself.
 
 pub mod aws;
+pub mod between;
 pub mod disk;
 pub mod logs;
 pub mod program;
