@@ -122,11 +122,11 @@ pub(super) fn beginning(row: &DigestRow, older: &DigestRow) -> Option<Finding> {
     })
 }
 
-/// The digest that `row` names is gone, and with it all down to `older`.
-pub(super) fn missing(row: &DigestRow, gone: &Name, older: &DigestRow, backfill: bool) -> Finding {
-    if backfill {
-        return Finding::of(Kind::DigestMissing, gone, "a later backfill digest names it, but it is not there");
-    }
+/// The digest that `row` names is gone, and with it all down to `older`, where that tells anything.
+pub(super) fn missing(row: &DigestRow, gone: &Name, older: Option<&DigestRow>) -> Finding {
+    let Some(older) = older else {
+        return Finding::of(Kind::DigestMissing, gone, "a later digest names it, but it is not there");
+    };
     let (start, end) = (row.start(), older.end);
     let count = hours(end, start);
     let reason = match count {

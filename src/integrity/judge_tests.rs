@@ -114,7 +114,7 @@ fn beginnings_and_holes() {
     assert_eq!(beginning(&nothing, &digest(4)), None);
     let gap = beginning(&nothing, &digest(1)).unwrap();
     assert_eq!((gap.kind, gap.count), (Kind::Gap, 3));
-    let gone = missing(&digest(6), &digest(5).name, &digest(2), false);
+    let gone = missing(&digest(6), &digest(5).name, Some(&digest(2)));
     assert_eq!((gone.kind, gone.count, gone.object), (Kind::DigestMissing, 3, Some(digest(5).name)));
     assert_eq!(kinds(&orphans(&digest(6), &[digest(4), digest(5)])), [Kind::ChainOrphan; 2]);
 }

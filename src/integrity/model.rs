@@ -283,7 +283,9 @@ pub struct DigestRow {
     pub previous_signature: Option<String>,
     /// Log files that it lists.
     pub files: u64,
+    /// When it was judged last, and when with this content for the first time.
     pub arrived: Timestamp,
+    pub first: Timestamp,
 }
 
 impl DigestRow {
@@ -303,6 +305,7 @@ impl DigestRow {
             previous_signature: None,
             files: 0,
             arrived: now,
+            first: now,
         })
     }
 

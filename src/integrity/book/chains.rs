@@ -44,8 +44,10 @@ impl Book<'_> {
         };
         self.heard(tx, &chain)?;
         let known = tx.digests(&chain.id, row.end, row.end)?.into_iter().find(|known| known.name == *name);
-        let is_known = known.is_some_and(|known| known.hash == row.hash && known.authentic == row.authentic);
-        tx.put_digest(&chain.id, row)?;
+        let known = known.filter(|known| known.hash == row.hash && known.authentic == row.authentic);
+        let is_known = known.is_some();
+        let first = known.map_or(row.first, |known| known.first);
+        tx.put_digest(&chain.id, &DigestRow { first, ..(**row).clone() })?;
         let added = &mut self.outcome.added;
         if row.valid {
             added.verified += 1;
@@ -101,8 +103,8 @@ impl Book<'_> {
             self.about_chain(&chain, findings);
             return Ok(None);
         }
-        // What was before the first digest that came is not asked for.
-        Ok(older.map(|_| previous))
+        // What was before the first digest that came is not asked for. Backfill digests are few, and need not be in order.
+        Ok((older.is_some() || chain.backfill).then_some(previous))
     }
 
     pub(super) fn previous(
@@ -116,6 +118,7 @@ impl Book<'_> {
     ) -> Done {
         let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(()) };
         let (Some(chain), Some(gone)) = (tx.chain(id)?, row.previous.clone()) else { return Ok(()) };
+        let older = tx.digest_before(id, end)?;
         let task = Task::Link { chain: id.to_owned(), end, name: name.clone(), tries: tries + 1 };
         match previous {
             Err(failure) => {
@@ -123,15 +126,14 @@ impl Book<'_> {
                 self.again(tx, tries, task)
             }
             // It was not announced; it is verified like any other.
-            Ok(true) if tries < LINKS => {
+            Ok(true) if tries < LINKS && older.is_some() => {
                 tx.plan(self.now, &Task::Digest { name: gone, tries: 0 })?;
                 tx.plan(moment::plus(self.now, self.rules.late_after), &task)
             }
             Ok(true) => Ok(()),
             Ok(false) => {
-                if let Some(older) = tx.digest_before(id, end)? {
-                    self.about_chain(&chain, vec![judge::missing(&row, &gone, &older, chain.backfill)]);
-                }
+                let finding = judge::missing(&row, &gone, older.as_ref().filter(|_| !chain.backfill));
+                self.about_chain(&chain, vec![finding]);
                 Ok(())
             }
         }

@@ -203,8 +203,10 @@ impl Book<'_> {
         if chains == 0 {
             return Ok(());
         }
+        // What it lists may be forgotten by now, and was not applied to this file unless it was read again since.
         let old = moment::plus(self.now, -FILES_KEPT);
-        let forgotten: Vec<&DigestRow> = digests.iter().filter(|digest| digest.arrived < old).collect();
+        let is_forgotten = |digest: &&DigestRow| digest.first < old && digest.arrived < file.changed;
+        let forgotten: Vec<&DigestRow> = digests.iter().filter(is_forgotten).collect();
         if !forgotten.is_empty() {
             for digest in forgotten {
                 tx.plan(moment::plus(self.now, 1), &Task::Digest { name: digest.name.clone(), tries: 0 })?;

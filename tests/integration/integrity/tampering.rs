@@ -43,11 +43,6 @@ fn action(kind: &str) -> Option<&'static str> {
 
 /// Where the two differ, and why.
 const DIFFERENT: &[(&str, &[&str], &str)] = &[
-    (
-        "backfill-missing",
-        &["log_file_unlisted"],
-        "the digest that is gone is older than the first of its chain that came",
-    ),
     ("first-missing", &[], "the digest that is gone is older than the first that came"),
     ("no-list", &["digest_altered"], "no digest covers the two hours after the file that it should list"),
     (
