@@ -49,7 +49,7 @@ KILLED_WITHOUT_CREDENTIALS = "kill -9, and no credentials at the start"
 SHIPPER_EVENTS = ("kill -9", "kill -9", "kill -9", KILLED_WITHOUT_CREDENTIALS, "stopped and started", "frozen")
 # With several hosts, and where the stream may roll over.
 HOST_EVENTS = ("search: one host away", "search: one host away")
-ROLLOVER_EVENTS = ("search: rollover",) * 4
+ROLLOVER_EVENTS = ("search: rollover", "search: rollover")
 SEARCH_EVENTS = ("search: killed and started", "search: stopped and started")
 # In shorter runs, events and the gaps between them are shorter, too.
 WHOLE_LENGTH_FROM_SECONDS = 120

@@ -117,7 +117,10 @@ class Call:
     def reset(self):
         """A TCP reset: what the system has not sent yet is lost."""
         linger = struct.pack("ii", 1, 0)
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        place = self.writer.get_extra_info("socket")
+        # With HTTPS there is none any more when the client has gone first.
+        if place is not None:
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.writer.transport.abort()
         raise Ended
 

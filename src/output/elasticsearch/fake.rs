@@ -56,8 +56,9 @@ pub struct State {
     pub earlier: Vec<BTreeSet<String>>,
     /// Status of the answer to questions about what is stored, when they are refused.
     pub no_looks: Option<u16>,
-    /// Questions for ids that were answered.
+    /// Questions for ids that were answered, and questions that were refused.
     pub looks: usize,
+    pub refused_looks: usize,
     pub failure_store: BTreeSet<String>,
     /// Ids of each bulk request that was understood, in order.
     pub requests: Vec<Vec<String>>,
@@ -164,6 +165,7 @@ impl State {
         let (path, _) = path.split_once('?')?;
         let (index, question) = path.trim_start_matches('/').rsplit_once('/')?;
         if let Some(status) = self.no_looks {
+            self.refused_looks += 1;
             return Some((status, json!({"error": {"type": "scripted", "reason": "as asked"}})));
         }
         match question {

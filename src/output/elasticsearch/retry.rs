@@ -141,7 +141,8 @@ impl Sender {
             Ok(reply) => self.judge(parcel, &reply, turn, permit).await,
             Err(fault) => {
                 self.unanswered(turn, permit, &fault);
-                parcel.doubt.open |= matches!(fault, SendFault::Timeout(_) | SendFault::Broken(_));
+                // Only without a connection is it certain that nothing arrived.
+                parcel.doubt.open |= !matches!(fault, SendFault::Unreachable(_));
                 parcel.breaks += u32::from(matches!(fault, SendFault::Broken(_)));
                 if parcel.breaks >= BREAKS && parcel.body.records() > 1 {
                     self.ceiling.refused(parcel.body.plain_bytes());

@@ -14,9 +14,10 @@ use crate::output::body::Unsound;
 use bytes::Bytes;
 use elasticsearch::http::Method;
 use serde::Deserialize;
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What may be stored already, of a parcel's items.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,8 +26,8 @@ pub struct Doubt {
     pub open: bool,
     /// The newest backing index when they were sent, or an earlier one; none when not known.
     since: Option<u64>,
-    /// Looks that the cluster refused.
-    refused: u8,
+    /// When the cluster began to refuse looks.
+    refused: Option<Instant>,
 }
 
 /// What a look has brought.
@@ -46,16 +47,17 @@ pub struct Rollovers {
     stream: String,
     timeout: Duration,
     level: u8,
-    /// Number of the newest backing index that was seen; 0 before the first look.
-    newest: AtomicU64,
+    /// The last of the backing indices that were seen. One whose shards are not there yet, as after a restart, may be
+    /// missing where names are told.
+    seen: Mutex<BTreeMap<u64, String>>,
 }
 
 /// Earlier indices that are looked into: as many rollovers between two tries are accounted for.
-const EARLIER: usize = 3;
+const EARLIER: usize = 4;
 /// Ids in one request.
 const IDS: usize = 1_000;
-/// Refused looks after which items are sent without one: shipping does not depend on them.
-const REFUSALS: u8 = 3;
+/// Time for which looks may be refused before items are sent without one: shipping does not depend on old indices.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 impl Doubt {
     /// For items that an earlier process, or an earlier delivery of their message, may have stored.
@@ -67,13 +69,13 @@ impl Doubt {
 impl Rollovers {
     /// Cut bodies are compressed at `level`; each question may take `timeout`.
     pub fn new(stream: &str, timeout: Duration, level: u8) -> Rollovers {
-        Rollovers { stream: stream.to_owned(), timeout, level, newest: AtomicU64::new(0) }
+        Rollovers { stream: stream.to_owned(), timeout, level, seen: Mutex::default() }
     }
 
     /// Notes what is known when a parcel is sent, for the case that its answer leaves a doubt.
     pub fn note(&self, doubt: &mut Doubt) {
         if !doubt.open {
-            doubt.since = Some(self.newest.load(Relaxed)).filter(|newest| *newest > 0);
+            doubt.since = self.seen().last_key_value().map(|(newest, _)| *newest);
         }
     }
 
@@ -98,7 +100,7 @@ impl Rollovers {
             }
         }
         // Whatever follows, those indices need not be asked again.
-        parcel.doubt = Doubt { open: true, since: newest.or(parcel.doubt.since), refused: 0 };
+        parcel.doubt = Doubt { open: true, since: newest.or(parcel.doubt.since), refused: None };
         if stored.is_empty() {
             return Ok(Looked::Send(parcel));
         }
@@ -117,37 +119,48 @@ impl Rollovers {
 
     /// The number of the newest backing index, and the names of earlier ones that were the newest from `since` on.
     async fn earlier(&self, node: &Node, since: Option<u64>) -> Result<(Option<u64>, Vec<String>), Fault> {
-        let mut indices = self.indices(node).await?;
-        let Some((newest, _)) = indices.pop() else {
-            return Ok((None, Vec::new()));
-        };
-        self.newest.fetch_max(newest, Relaxed);
-        let latest = indices.into_iter().rev().take(EARLIER);
-        let earlier = latest.filter(|(number, _)| since.is_none_or(|since| *number >= since));
-        Ok((Some(newest), earlier.map(|(_, index)| index).collect()))
+        let told = self.indices(node).await?;
+        let mut seen = self.seen();
+        seen.extend(told);
+        while seen.len() > EARLIER + 1 {
+            seen.pop_first();
+        }
+        let mut latest = seen.iter().rev();
+        let newest = latest.next().map(|(number, _)| *number);
+        let earlier = latest.filter(|(number, _)| since.is_none_or(|since| **number >= since));
+        Ok((newest, earlier.map(|(_, index)| index.clone()).collect()))
     }
 
-    /// The backing indices with their numbers, in order; the newest is the last. Empty when there is no stream yet, or
-    /// what stands in its place is no data stream.
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<u64, String>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The backing indices with their numbers. Empty when there is no stream yet, or what stands in its place is no data
+    /// stream.
     async fn indices(&self, node: &Node) -> Result<Vec<(u64, String)>, Fault> {
         #[derive(Deserialize)]
         struct Told {
             #[serde(default)]
             indices: Vec<String>,
+            #[serde(default)]
+            failures: Vec<Failure>,
+        }
+        #[derive(Deserialize)]
+        struct Failure {
+            #[serde(default)]
+            indices: Vec<String>,
         }
         // What tells the names and needs no privilege but `read`.
-        let query =
-            [("fields", "@timestamp"), ("filter_path", "indices")].map(|(key, value)| (key.into(), value.into()));
+        let query = [("fields", "@timestamp"), ("filter_path", "indices,failures.indices")]
+            .map(|(key, value)| (key.into(), value.into()));
         let path = format!("{}/_field_caps", self.stream);
         let reply = self.ask(node, Method::Get, &path, &query, Content::None).await?;
         if reply.status == 404 {
             return Ok(Vec::new());
         }
         let told: Told = read(&reply)?;
-        let mut indices: Vec<(u64, String)> =
-            told.indices.into_iter().filter_map(|index| Some((number(&index)?, index))).collect();
-        indices.sort_unstable();
-        Ok(indices)
+        let all = told.indices.into_iter().chain(told.failures.into_iter().flat_map(|failure| failure.indices));
+        Ok(all.filter_map(|index| Some((number(&index)?, index))).collect())
     }
 
     /// Those of `ids` that `index` has, as of now: also what no search finds yet.
@@ -161,10 +174,11 @@ impl Rollovers {
         struct Document {
             #[serde(rename = "_id")]
             id: String,
+            found: Option<bool>,
             #[serde(default)]
-            found: bool,
+            error: serde_json::Value,
         }
-        let query = [("_source", "false"), ("filter_path", "docs._id,docs.found")]
+        let query = [("_source", "false"), ("filter_path", "docs._id,docs.found,docs.error.type")]
             .map(|(key, value)| (key.into(), value.into()));
         let body = Content::Json(Bytes::from(serde_json::json!({"ids": ids}).to_string()));
         let reply = self.ask(node, Method::Post, &format!("{index}/_mget"), &query, body).await?;
@@ -173,7 +187,20 @@ impl Rollovers {
             return Ok(Vec::new());
         }
         let told: Told = read(&reply)?;
-        Ok(told.docs.into_iter().filter(|document| document.found).map(|document| document.id).collect())
+        let mut found = Vec::new();
+        for document in told.docs {
+            match document.found {
+                Some(true) => found.push(document.id),
+                Some(false) => {}
+                None if is_gone(&document.error) => {}
+                // Its shard is not there now; what it has is not known.
+                None => {
+                    let told = answer::error_of(serde_json::json!({"error": document.error}).to_string().as_bytes());
+                    return Err(Fault::Refused(503, told));
+                }
+            }
+        }
+        Ok(found)
     }
 
     async fn ask(
@@ -196,9 +223,14 @@ fn without(mut parcel: Parcel, fault: Fault, report: &Report) -> Looked {
         Fault::Refused(status, told) => (status, told),
     };
     report.cannot_look(status, &told);
-    parcel.doubt.refused = parcel.doubt.refused.saturating_add(1);
+    let since = *parcel.doubt.refused.get_or_insert_with(Instant::now);
     let may_pass = status == 429 || status >= 500;
-    if may_pass && parcel.doubt.refused < REFUSALS { Looked::Later(parcel) } else { Looked::Send(parcel) }
+    if may_pass && since.elapsed() < PATIENCE { Looked::Later(parcel) } else { Looked::Send(parcel) }
+}
+
+/// Whether an error of one document says that its index can have nothing that a search finds.
+fn is_gone(error: &serde_json::Value) -> bool {
+    matches!(error["type"].as_str(), Some("index_not_found_exception" | "index_closed_exception"))
 }
 
 /// Why nothing is known.

@@ -48,7 +48,7 @@ async fn nobody_is_asked_without_a_doubt_and_ids_only_after_a_rollover() {
 
 #[tokio::test]
 async fn credentials_that_may_not_read_ship_all_the_same() {
-    for status in [403, 503] {
+    for status in [400, 403] {
         let fake = Fake::start(vec![Fault::BreakBefore]).await;
         fake.state().no_looks = Some(status);
         let dir = tempfile::tempdir().unwrap();
@@ -57,4 +57,22 @@ async fn credentials_that_may_not_read_ship_all_the_same() {
         output.deliver(bulk(&trail, 0, 5, 1)).await;
         assert_eq!(trail.counters.read().indexed, 5, "{status}");
     }
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_up_for_a_while_waits() {
+    let fake = Fake::start(vec![Fault::BreakAfterRollover]).await;
+    fake.state().no_looks = Some(503);
+    let dir = tempfile::tempdir().unwrap();
+    let (output, _) = open(&config(&[&fake]), dir.path());
+    let trail = Trail::open();
+    let mended = async {
+        while fake.state().refused_looks < 10 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(fake.state().requests.len(), 1, "not sent again meanwhile");
+        fake.state().no_looks = None;
+    };
+    tokio::join!(output.deliver(bulk(&trail, 0, 5, 1)), mended);
+    assert_eq!((trail.counters.read().duplicate, fake.state().stored.len()), (5, 0));
 }
