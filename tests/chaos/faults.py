@@ -95,7 +95,7 @@ class Setting:
     @classmethod
     def drawn(cls, seed):
         draw = random.Random(f"{seed}/setting")
-        return cls(draw.choice([1, 1, 2, 3]), draw.choice([1, 1, 2, 3]), draw.random() < 0.3, draw.random() < 0.5)
+        return cls(draw.choice([1, 1, 2, 3]), draw.choice([1, 1, 2, 3]), draw.random() < 0.3)
 
 
 class Plan:

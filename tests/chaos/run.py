@@ -328,7 +328,7 @@ def arguments():
     parser.add_argument("--processes", type=int, help="processes on the queue (default: drawn, 1 to 3)")
     parser.add_argument("--hosts", type=int, help="hosts of the search server (default: drawn, 1 to 3)")
     parser.add_argument("--tls", action=argparse.BooleanOptionalAction, help="HTTPS to the search server (default: drawn)")
-    parser.add_argument("--rollovers", action=argparse.BooleanOptionalAction, help="the stream rolls over, and no object repeats another (default: drawn)")
+    parser.add_argument("--rollovers", action=argparse.BooleanOptionalAction, help="the stream rolls over, and no object repeats another (default: no)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the result as JSON too")
     parser.add_argument("--keep", action="store_true", help="log and data are kept in .state/ also when all went well")
     parser.add_argument("--prove", action="store_true", help="loss and double are made, and have to be noticed")
