@@ -37,7 +37,7 @@ impl Book<'_> {
                     vec![(moment::plus(now, rules.late_after), Task::File { name, tries: 0 })]
                 }
                 // Before that, the digest that covers it asks for it.
-                None if file.read && covered => vec![(now, Task::Unlisted { name })],
+                None if file.read && covered => vec![(moment::plus(now, rules.late_after), Task::Unlisted { name })],
                 _ => Vec::new(),
             }
         })?;
@@ -121,7 +121,8 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Files that nothing listed so far may be sure to be unlisted now.
+    /// Files that nothing listed so far may be sure to be unlisted soon: the first digest of another trail in the same
+    /// folders may be on its way.
     pub(super) fn reconsider(&mut self, tx: &mut Tx<'_>, chain: &ChainState, row: &DigestRow) -> Done {
         let Some((start, end)) = row.covers else { return Ok(()) };
         // As far back as the slack reaches; a span that is out of all reason is no reason to read everything.
@@ -131,7 +132,8 @@ impl Book<'_> {
             let key = HourKey { account: chain.account.clone(), region: chain.region.clone(), hour };
             for file in tx.files(&key)? {
                 if file.read && file.listed.is_none() && file.compared.is_none() {
-                    tx.plan(self.now, &Task::Unlisted { name: file.name })?;
+                    let due = moment::plus(file.changed, self.rules.late_after).max(self.now);
+                    tx.plan(due, &Task::Unlisted { name: file.name })?;
                 }
             }
             hour = moment::plus(hour, HOUR);
@@ -179,6 +181,10 @@ impl Book<'_> {
         let Some(file) = tx.file(name, &place)?.filter(|file| place.is_log && file.read) else { return Ok(()) };
         if file.listed.is_some() || file.compared.is_some() {
             return Ok(());
+        }
+        let due = moment::plus(file.changed, self.rules.late_after);
+        if self.now < due {
+            return tx.plan(due, &Task::Unlisted { name: name.clone() });
         }
         let (from, to) = (moment::plus(place.time, -HOUR), moment::plus(place.time, SLACK + HOUR));
         let (mut digests, mut chains) = (Vec::new(), 0);
