@@ -291,7 +291,8 @@ impl<'a> Object for Side<'a> {
 
 impl Chunks for Meeting<'_> {
     async fn next(&mut self) -> Result<Option<Bytes>, ReadFault> {
-        if self.pieces.len() == 8
+        // Here each has 1 MiB beside its charge, and the next step wants more.
+        if self.pieces.len() == 10
             && let Some(meet) = self.meet.take()
         {
             meet.wait().await;
