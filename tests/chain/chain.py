@@ -20,7 +20,8 @@ BEGIN = datetime.datetime(2025, 3, 1, 0, 0, 31, tzinfo=UTC)
 
 
 def display(time):
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """As a digest writes it; a text, as a scenario may give it, stays."""
+    return time if isinstance(time, str) else time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def stamp(time):

@@ -68,8 +68,7 @@ def main():
 def of(world, item):
     """Arguments of both for a scenario."""
     given = ["--trail-arn", world.arn, "--s3-bucket", item.bucket]
-    start, end = (time if isinstance(time, str) else display(time) for time in (item.start, item.end))
-    return given + ["--start-time", start, "--end-time", end, *item.extra]
+    return given + ["--start-time", display(item.start), "--end-time", display(item.end), *item.extra]
 
 
 def described(url, key, worlds):

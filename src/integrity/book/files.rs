@@ -183,7 +183,8 @@ impl Book<'_> {
             return Ok(());
         }
         let due = moment::plus(file.changed, self.rules.late_after);
-        if self.now < due {
+        // The agenda goes by seconds.
+        if self.now.as_second() < due.as_second() {
             return tx.plan(due, &Task::Unlisted { name: name.clone() });
         }
         let (from, to) = (moment::plus(place.time, -HOUR), moment::plus(place.time, SLACK + HOUR));

@@ -44,6 +44,7 @@ fn action(kind: &str) -> Option<&'static str> {
 /// Where the two differ, and why.
 const DIFFERENT: &[(&str, &[&str], &str)] = &[
     ("first-missing", &[], "the digest that is gone is older than the first that came"),
+    ("only-newest", &[], "the digests that are gone are older than the first that came"),
     ("no-list", &["digest_altered"], "no digest covers the two hours after the file that it should list"),
     (
         "old-bucket-hidden",
