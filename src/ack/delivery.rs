@@ -459,7 +459,8 @@ mod tests {
             receipt.settle(Outcome::Filtered, 2);
         }
         wrong.0.issued.fetch_add(1, Relaxed);
-        (good.complete(), wrong.complete());
+        good.complete();
+        wrong.complete();
         delivery.seal();
         let miscount = Miscount { object: "s3://b/wrong".to_owned(), issued: 4, ended: 3 };
         assert_eq!((counters.read().miscounted, counters.take_miscounts()), (1, vec![miscount]));

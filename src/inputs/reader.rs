@@ -2,7 +2,7 @@
 //! parked or ignored, as `on_fault` says of its cause.
 //!
 //! Shared by every input that reads objects. A second try skips the records that the first one issued already, so that
-//! an interrupted download repeats nothing.
+//! an interrupted download repeats nothing; where the object was overwritten in between, it skips nothing.
 
 use super::Context;
 use crate::ack::{Outcome, Part};
@@ -26,6 +26,9 @@ pub trait Object: Send + Sync {
 
 /// The stored bytes of an object, in pieces as they arrive.
 pub trait Chunks: Send {
+    /// What tells this content from another one under the same name; `None` where nothing does.
+    fn version(&self) -> Option<String>;
+
     /// The next piece; `None` after the last.
     fn next(&mut self) -> impl Future<Output = Result<Option<Bytes>, ReadFault>> + Send;
 }
@@ -220,6 +223,9 @@ async fn attempt<O: Object>(context: &Context, mut reading: Reading, object: &O)
         Ok(stream) => stream,
         Err(fault) => return (Some(reading), End::Read(fault)),
     };
+    if reading.is_overwritten(stream.version()) {
+        tracing::info!(object = %reading.source().object, "overwritten while it was read: read from its first record");
+    }
     let mut gathered = BytesMut::with_capacity(GATHER);
     loop {
         let chunk = match stream.next().await {

@@ -79,7 +79,7 @@ fn beginning(digest: &DigestRow) -> Timestamp {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::panic)]
 mod tests {
     use super::*;
     use crate::integrity::ledger::tests::at;

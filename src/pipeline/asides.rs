@@ -55,6 +55,12 @@ impl Asides {
         self.held.take()
     }
 
+    /// The records so far were of a content that is no more: what was done about them is done, the rest is forgotten.
+    pub(super) fn forget(&mut self) {
+        self.ignored = 0;
+        self.held = None;
+    }
+
     /// Takes a broken record; true when the lot is full.
     pub(super) fn add(&mut self, cause: Cause, code: &'static str, reason: String, offset: u64, record: &[u8]) -> bool {
         // A held object is met once, at its end.

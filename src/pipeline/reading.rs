@@ -67,6 +67,8 @@ pub struct Reading {
     seen: u64,
     /// Records that an earlier try issued, not to be repeated.
     issued: u64,
+    /// What tells the content that they are of from another.
+    version: Option<String>,
     /// Over the text of this try, where it is wanted.
     hasher: Option<Hasher>,
     asides: Asides,
@@ -97,6 +99,7 @@ impl Reading {
             room,
             seen: 0,
             issued: 0,
+            version: None,
             hasher: None,
             asides: Asides::default(),
             drops: Drops::default(),
@@ -141,6 +144,18 @@ impl Reading {
         if let Some(hasher) = &mut self.hasher {
             *hasher = Hasher::new(&SHA256);
         }
+    }
+
+    /// Takes down which content this try is of; true when an earlier try was of another one, whose records are not these
+    /// and are not passed over. Before the first chunk of a try.
+    pub fn is_overwritten(&mut self, version: Option<String>) -> bool {
+        let is_other = matches!((&self.version, &version), (Some(before), Some(now)) if before != now);
+        if is_other {
+            self.issued = 0;
+            self.asides.forget();
+        }
+        self.version = version.or(self.version.take());
+        is_other
     }
 
     /// Gives up the state, keeps the promise.

@@ -3,6 +3,7 @@
 //! In `faults` are 429, 413, a server that is away, and kills; here connections, blocks, rollovers, credentials.
 
 use crate::have;
+use crate::monitoring::{address, get};
 use crate::security::Secured;
 use crate::support::aws::Trail;
 use crate::support::program::{Program, Running, until, until_async};
@@ -27,12 +28,16 @@ async fn filled(aws: &Arc<Server>, objects: usize, records: usize) -> (Trail, Ve
     (bucket, trail::ids(&events))
 }
 
-/// The program from a bucket to hosts, with the templates installed past them. Without the failure store: what is held
-/// elsewhere would be in there.
+/// The program from a bucket to hosts, with the templates installed past them, without the failure store.
 fn shipper(bucket: &Trail, hosts: &[&str], stream: &Stream, more: &str) -> Program {
+    shipper_and(bucket, hosts, stream, more, "setup.failure_store: false")
+}
+
+/// The same with `sections` of the configuration.
+fn shipper_and(bucket: &Trail, hosts: &[&str], stream: &Stream, more: &str, sections: &str) -> Program {
     let at = |hosts: &str, more: &str| {
         let output = Program::elasticsearch(hosts, &stream.namespace, more);
-        Program::new(&bucket.input("visibility_timeout: 5s"), &output, "setup.failure_store: false")
+        Program::new(&bucket.input("visibility_timeout: 5s"), &output, sections)
     };
     at(&stream.url, "").setup();
     at(&hosts.join("', '"), more)
@@ -169,43 +174,68 @@ async fn read_only_cluster_and_full_disks_hold_and_go_on() {
     for engine in engines() {
         // Its own: the block is for the whole cluster.
         let search = have!(Server::start(&["search", &engine]));
-        let (bucket, mut events) = filled(&aws, 1, 100).await;
-        let stream = Stream::new(&search.url, "blocked");
-        let program = shipper(&bucket, &[&search.url], &stream, "");
-        let mut running = program.spawn(&RUN);
-        done(&bucket).await;
-        let cluster =
-            |on: Value| ("_cluster/settings".to_owned(), json!({"persistent": {"cluster.blocks.read_only": on}}));
-        let index =
-            |on: Value| (format!("{}/_settings", stream.name()), json!({"index.blocks.read_only_allow_delete": on}));
-        for (n, (block, undo)) in
-            [(cluster(json!(true)), cluster(Value::Null)), (index(json!(true)), index(Value::Null))]
-                .into_iter()
-                .enumerate()
-        {
-            let (status, answer) = stream.call(Method::PUT, &block.0, Some(block.1)).await;
-            assert_eq!(status, 200, "{engine}: {answer}");
-            let before = running.said().matches("cluster_block_exception").count();
-            let more = trail::records(&format!("blocked-{n}"), 100);
-            bucket.put(&trail::key("CloudTrail", &format!("blocked{n}")), trail::object(&more)).await;
-            events.extend(trail::ids(&more));
-            until("the block is named", || {
-                assert!(running.ended().is_none(), "{}", running.said());
-                (running.said().matches("cluster_block_exception").count() > before).then_some(())
-            });
-            // For longer than the message stays hidden.
-            tokio::time::sleep(Duration::from_secs(7)).await;
-            let (visible, hidden) = bucket.depth().await;
-            assert_eq!((visible, hidden), (0, 1), "{engine}: held");
-            let (status, answer) = stream.call(Method::PUT, &undo.0, Some(undo.1)).await;
-            assert_eq!(status, 200, "{engine}: {answer}");
-            done(&bucket).await;
+        for failure_store in ["auto", "false"] {
+            held_under_blocks(&aws, &search, &engine, failure_store).await;
         }
-        let summary = ended(running);
-        events.sort();
-        assert_eq!(stream.event_ids().await, events, "{engine}");
-        assert_eq!(summary["records"], 300, "{engine}: no object was read twice: {summary}");
     }
+}
+
+async fn held_under_blocks(aws: &Arc<Server>, search: &Server, engine: &str, failure_store: &str) {
+    let (bucket, mut events) = filled(aws, 1, 100).await;
+    let stream = Stream::new(&search.url, &format!("blocked_{failure_store}"));
+    let sections = format!("setup.failure_store: {failure_store}\nhttp: {{enabled: true, host: 127.0.0.1, port: 0}}");
+    let program = shipper_and(&bucket, &[&search.url], &stream, "", &sections);
+    let mut running = program.spawn(&RUN);
+    done(&bucket).await;
+    let status = address(&running);
+    let has_store = failure_store == "auto" && engine.starts_with("elasticsearch");
+    let cluster = |on: Value| ("_cluster/settings".to_owned(), json!({"persistent": {"cluster.blocks.read_only": on}}));
+    let index =
+        |on: Value| (format!("{}/_settings", stream.name()), json!({"index.blocks.read_only_allow_delete": on}));
+    for (n, (block, undo)) in
+        [(cluster(json!(true)), cluster(Value::Null)), (index(json!(true)), index(Value::Null))].into_iter().enumerate()
+    {
+        let (status_of_block, answer) = stream.call(Method::PUT, &block.0, Some(block.1)).await;
+        assert_eq!(status_of_block, 200, "{engine}: {answer}");
+        let before = running.said().matches("cluster_block_exception").count();
+        let more = trail::records(&format!("blocked-{n}"), 100);
+        bucket.put(&trail::key("CloudTrail", &format!("blocked{n}")), trail::object(&more)).await;
+        events.extend(trail::ids(&more));
+        until("the block is named", || {
+            assert!(running.ended().is_none(), "{}", running.said());
+            (running.said().matches("cluster_block_exception").count() > before).then_some(())
+        });
+        // For longer than the message stays hidden.
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        let (visible, hidden) = bucket.depth().await;
+        assert_eq!((visible, hidden), (0, 1), "{engine}: held");
+        if n == 1 && has_store {
+            let (code, text) = get(&format!("{status}/readyz")).await;
+            assert!(code == 503 && text.contains("cluster_block_exception"), "{engine}: {code} {text}");
+            assert_eq!(copies(&stream).await, 100, "{engine}: sent once while the block lasted");
+        }
+        let (status_of_undo, answer) = stream.call(Method::PUT, &undo.0, Some(undo.1)).await;
+        assert_eq!(status_of_undo, 200, "{engine}: {answer}");
+        done(&bucket).await;
+    }
+    let summary = ended(running);
+    events.sort();
+    assert_eq!(stream.event_ids().await, events, "{engine} {failure_store}");
+    assert_eq!(
+        (&summary["records"], &summary["indexed"]),
+        (&json!(300), &json!(300)),
+        "{engine} {failure_store}: no object was read twice: {summary}"
+    );
+    if has_store {
+        assert_eq!(copies(&stream).await, 100, "{engine}: the server keeps what it took");
+    }
+}
+
+/// Documents in the stream's failure store.
+async fn copies(stream: &Stream) -> u64 {
+    stream.call(Method::POST, &format!("{}::failures/_refresh", stream.name()), None).await;
+    let (_, counted) = stream.call(Method::GET, &format!("{}::failures/_count", stream.name()), None).await;
+    counted["count"].as_u64().unwrap_or_else(|| panic!("no count: {counted}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

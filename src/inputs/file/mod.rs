@@ -22,7 +22,7 @@ use crate::pipeline::{Cause, Faults};
 use crate::visible;
 use bytes::{Bytes, BytesMut};
 use config::FileConfig;
-use registry::Registry;
+use registry::{Mark, Registry};
 use run::Run;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -149,19 +149,24 @@ impl Object for LocalFile {
     type Stream = LocalStream;
 
     async fn open(&self) -> Result<LocalStream, ReadFault> {
-        match tokio::fs::File::open(&self.path).await {
-            Ok(file) => Ok(LocalStream { file, path: self.path.clone() }),
-            Err(error) => Err(read_fault(&self.path, &error)),
-        }
+        let fault = |error| read_fault(&self.path, &error);
+        let file = tokio::fs::File::open(&self.path).await.map_err(fault)?;
+        let version = version(&file.metadata().await.map_err(fault)?);
+        Ok(LocalStream { file, version, path: self.path.clone() })
     }
 }
 
 struct LocalStream {
     file: tokio::fs::File,
+    version: String,
     path: String,
 }
 
 impl Chunks for LocalStream {
+    fn version(&self) -> Option<String> {
+        Some(self.version.clone())
+    }
+
     async fn next(&mut self) -> Result<Option<Bytes>, ReadFault> {
         let mut chunk = BytesMut::with_capacity(READ);
         match self.file.read_buf(&mut chunk).await {
@@ -170,6 +175,16 @@ impl Chunks for LocalStream {
             Err(error) => Err(read_fault(&self.path, &error)),
         }
     }
+}
+
+/// Size, modification time and, where files have one, number: another one of any is another content.
+fn version(metadata: &std::fs::Metadata) -> String {
+    let Mark { size, modified } = Mark::of(metadata);
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let number = 0;
+    format!("{size}-{modified}-{number}")
 }
 
 fn read_fault(path: &str, error: &std::io::Error) -> ReadFault {

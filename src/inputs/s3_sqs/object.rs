@@ -86,6 +86,7 @@ const GET: &str = "s3:GetObject";
 
 struct Body {
     stream: ByteStream,
+    etag: Option<String>,
     subject: String,
     piece_timeout: Duration,
 }
@@ -112,11 +113,15 @@ impl Object for S3Object<'_> {
         };
         self.health.well(GET);
         let subject = format!("s3://{}/{}", place.bucket, place.key);
-        Ok(Body { stream: opened.body, subject, piece_timeout: self.piece_timeout })
+        Ok(Body { stream: opened.body, etag: opened.e_tag, subject, piece_timeout: self.piece_timeout })
     }
 }
 
 impl Chunks for Body {
+    fn version(&self) -> Option<String> {
+        self.etag.clone()
+    }
+
     async fn next(&mut self) -> Result<Option<Bytes>, ReadFault> {
         let piece = match tokio::time::timeout(self.piece_timeout, self.stream.next()).await {
             Ok(piece) => piece,

@@ -60,6 +60,13 @@ pub struct State {
     pub looks: usize,
     pub refused_looks: usize,
     pub failure_store: BTreeSet<String>,
+    /// Whether the write index is blocked, and has a failure store that takes everything meanwhile.
+    pub blocked: bool,
+    /// Documents that the failure store took, counted as often as they came.
+    pub copies: usize,
+    /// Questions for blocks, and the status that they are answered with when they are refused.
+    pub asked_for_blocks: usize,
+    pub no_settings: Option<u16>,
     /// Ids of each bulk request that was understood, in order.
     pub requests: Vec<Vec<String>>,
     /// Plain bytes above which a request is refused with 413.
@@ -164,6 +171,10 @@ impl State {
     fn look(&mut self, path: &str, body: &[u8]) -> Option<(u16, Value)> {
         let (path, _) = path.split_once('?')?;
         let (index, question) = path.trim_start_matches('/').rsplit_once('/')?;
+        if question == "_settings" {
+            self.asked_for_blocks += 1;
+            return Some(self.settings(index));
+        }
         if let Some(status) = self.no_looks {
             self.refused_looks += 1;
             return Some((status, json!({"error": {"type": "scripted", "reason": "as asked"}})));
@@ -185,6 +196,20 @@ impl State {
             }
             _ => None,
         }
+    }
+
+    /// The settings of the backing indices: those before the newest are always blocked.
+    fn settings(&self, index: &str) -> (u16, Value) {
+        if let Some(status) = self.no_settings {
+            return (status, json!({"error": {"type": "scripted", "reason": "as asked"}}));
+        }
+        let newest = self.earlier.len() + 1;
+        let indices = (1..=newest).map(|number| {
+            let blocks = if number < newest || self.blocked { json!({"write": "true"}) } else { json!({}) };
+            let settings = json!({"settings": {"index": {"uuid": number.to_string(), "blocks": blocks}}});
+            (format!(".ds-{index}-2026.01.02-{number:06}"), settings)
+        });
+        (200, Value::Object(indices.collect()))
     }
 
     fn bulk(&mut self, plain: &[u8], fault: &Fault) -> (u16, String) {
@@ -233,7 +258,12 @@ impl State {
                 return error(*status, "scripted");
             }
             Fault::FailureStore { from, to } if (*from..*to).contains(&at) => {
+                self.copies += 1;
                 self.failure_store.insert(id.to_owned());
+                return json!({"create": {"status": 201, "failure_store": "used"}});
+            }
+            _ if self.blocked => {
+                self.copies += 1;
                 return json!({"create": {"status": 201, "failure_store": "used"}});
             }
             _ => {}

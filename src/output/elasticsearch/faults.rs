@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod any;
+mod blocks;
 mod requests;
 mod rollover;
 

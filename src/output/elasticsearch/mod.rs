@@ -1,11 +1,12 @@
 //! `output.elasticsearch`: documents into a data stream of Elasticsearch or OpenSearch, by `_bulk`.
 //!
-//! One bulk's way: `limit` (may it go?) -> `nodes` (where to?) -> `rollover` (is it stored already?, where there is a doubt)
+//! One bulk's way: `limit` (may it go?) -> `blocks` (may the index be written?) -> `nodes` (where to?) -> `rollover` (is it stored already?, where there is a doubt)
 //! -> `send` (bytes out, answer in) -> `judge` (what becomes of each document) -> `retry` (settle, park, cut out and go
 //! again). Nothing here gives a record up.
 
 mod answer;
 mod ask;
+mod blocks;
 mod config;
 #[cfg(test)]
 mod fake;

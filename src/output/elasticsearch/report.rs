@@ -61,6 +61,9 @@ type Key = (&'static str, usize);
 /// What health calls it when documents are refused one by one.
 const DOCUMENTS: &str = "create";
 
+/// What health calls it when the write index may be blocked. Only a look at its settings ends that.
+const BLOCKS: &str = "index.blocks";
+
 /// Keys of faults of the whole request, which one good answer ends.
 const OF_REQUESTS: [Key; 4] = [("overloaded", 0), ("held", 0), ("unreadable", 0), ("failing", 0)];
 
@@ -140,8 +143,10 @@ impl Report {
         let mut again: Option<(&Item, usize)> = None;
         let mut stored = 0;
         for (position, item) in notable {
-            stored += usize::from(item.in_failure_store);
             match fates.get(*position) {
+                // Said where the block is found.
+                Some(ItemFate::Hold) if item.in_failure_store => {}
+                Some(ItemFate::Done(_)) if item.in_failure_store => stored += 1,
                 Some(ItemFate::Hold) => held.get_or_insert((item, 0)).1 += 1,
                 Some(ItemFate::Again | ItemFate::Busy) => again.get_or_insert((item, 0)).1 += 1,
                 _ => {}
@@ -170,6 +175,40 @@ impl Report {
                 records = stored,
                 times = due.times,
                 "documents went to the failure store: search `<data stream>::failures` for the reasons"
+            );
+        }
+    }
+
+    /// The write index is blocked, or may be, and documents went to the failure store for it.
+    pub fn blocked(&self, code: &str, reason: &str) {
+        self.health.trouble(BLOCKS, code, reason);
+        if let Some(due) = self.repeats.occurred(("blocked", 0)) {
+            tracing::error!(
+                code, reason, times = due.times, lasting = ?due.lasted,
+                "on hold: documents went to the failure store in place of a blocked index; they wait, nothing is sent, and all goes on when the block is removed"
+            );
+        }
+    }
+
+    /// No block stands any more; the failure store took `copies` documents meanwhile.
+    pub fn no_longer_blocked(&self, copies: u64) {
+        self.health.well(BLOCKS);
+        self.repeats.passed(&("blocked", 0));
+        tracing::info!(
+            copies,
+            "no block stands any more: what was held is sent again; the failure store keeps its copies of it"
+        );
+    }
+
+    /// Whether a block is why documents went to the failure store cannot be asked.
+    pub fn cannot_ask_for_blocks(&self, status: u16, told: &Item) {
+        if let Some(due) = self.repeats.occurred(("cannot-ask-for-blocks", 0)) {
+            tracing::warn!(
+                status,
+                code = told.kind,
+                reason = told.reason,
+                times = due.times,
+                "cannot ask whether documents went to the failure store because the index is blocked, so that they count as parked: give the credentials `view_index_metadata` on the data stream"
             );
         }
     }

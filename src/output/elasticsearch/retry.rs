@@ -6,6 +6,7 @@
 
 use super::answer;
 use super::answer::{Answer, Item};
+use super::blocks::Blocks;
 use super::judge::{self, ItemFate, RequestFate};
 use super::limit::{Ceiling, Limit, Permit};
 use super::nodes::{Nodes, Turn};
@@ -34,6 +35,7 @@ pub struct Sender {
     parking: Arc<Parking>,
     report: Report,
     rollovers: Rollovers,
+    blocks: Blocks,
     backoff: Backoff,
     path: String,
     query: Vec<(String, String)>,
@@ -68,6 +70,7 @@ impl Sender {
             parking,
             report: Report::new(&path, health),
             rollovers: Rollovers::new(&settings.stream, settings.timeout, settings.compression_level),
+            blocks: Blocks::new(&settings.stream, settings.timeout, settings.backoff),
             backoff: settings.backoff,
             path,
             query,
@@ -116,6 +119,9 @@ impl Sender {
             return parcel.halve(self.level).await;
         }
         let permit = self.limit.acquire().await;
+        if let Some(due) = self.blocks.wait_until(&self.nodes, &self.report).await {
+            return Ok(vec![Parcel { due, ..parcel }]);
+        }
         let turn = self.nodes.turn().await;
         if parcel.doubt.open {
             match self.rollovers.look(parcel, turn.node(), &self.report).await? {
@@ -249,16 +255,23 @@ impl Sender {
                 *fate = judge::item(item);
             }
         }
+        let there = told.notable.iter().filter(|(_, item)| item.in_failure_store).count();
+        // With the permit, so that nobody sends before it is known.
+        if there > 0 && self.blocks.sent_there(there, &self.nodes, &self.report).await {
+            for (position, _) in told.notable.iter().filter(|(_, item)| item.in_failure_store) {
+                if let Some(fate) = fates.get_mut(*position) {
+                    *fate = ItemFate::Hold;
+                }
+            }
+        } else if there > 0 {
+            self.parking.count_elsewhere("failure-store", there as u64);
+        }
         if fates.contains(&ItemFate::Busy) {
             permit.overloaded();
         } else {
             permit.good();
         }
         self.report.read(&told.notable, &fates);
-        let in_failure_store = told.notable.iter().filter(|(_, item)| item.in_failure_store).count();
-        if in_failure_store > 0 {
-            self.parking.count_elsewhere("failure-store", in_failure_store as u64);
-        }
         let done: Vec<Option<Outcome>> =
             fates.iter().map(|fate| if let ItemFate::Done(outcome) = fate { Some(*outcome) } else { None }).collect();
         parcel.segments.settle(&done);

@@ -248,7 +248,7 @@ fn read<T: for<'de> Deserialize<'de>>(reply: &Reply) -> Result<T, Fault> {
 }
 
 /// The number at the end of a backing index's name: `.ds-logs-x-2026.01.02-000017`.
-fn number(index: &str) -> Option<u64> {
+pub fn number(index: &str) -> Option<u64> {
     let (_, digits) = index.rsplit_once('-')?;
     let is_number = digits.len() >= 6 && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().ok()).flatten()

@@ -326,30 +326,47 @@ async fn an_index_that_may_not_be_written_and_has_a_failure_store() {
     };
     let aws = have!(Server::fast());
     let search = have!(Server::search(&engine));
-    let (bucket, events) = filled(&aws, 4, 100).await;
-    let stream = Stream::new(&search.url, "blocked_store");
-    let output = Program::elasticsearch(&search.url, &stream.namespace, "");
-    let program = Program::new(&bucket.input(""), &output, "setup.failure_store: true");
-    program.setup();
-    let path = format!("{}/_create/first", stream.name());
-    let (status, told) = stream.call(Method::POST, &path, Some(json!({"@timestamp": "2026-01-02T03:04:05Z"}))).await;
-    assert_eq!(status, 201, "{told}");
-    let settings = json!({"index.blocks.write": true});
-    let (status, told) = stream.call(Method::PUT, &format!("{}/_settings", stream.name()), Some(settings)).await;
-    assert_eq!(status, 200, "{told}");
-    let summary = program.once();
-    // The server takes the documents, and says so of each: they are parked, with it.
-    assert_eq!(counts(&summary), [400, 0, 0, 0, 400], "{summary}");
-    assert!(program.dead_letters().is_empty(), "the server has those");
-    assert_eq!(bucket.depth().await, (0, 0));
-    stream.call(Method::POST, &format!("{}::failures/_refresh", stream.name()), None).await;
-    let query = json!({"size": 1000, "_source": ["document.source.event.id"]});
-    let (_, found) = stream.call(Method::POST, &format!("{}::failures/_search", stream.name()), Some(query)).await;
-    let hits = found["hits"]["hits"].as_array().unwrap().iter();
-    let mut kept: Vec<String> =
-        hits.map(|hit| hit["_source"]["document"]["source"]["event"]["id"].as_str().unwrap().to_owned()).collect();
-    kept.sort();
-    assert_eq!(kept, events);
+    for block in ["index.blocks.write", "index.blocks.read_only"] {
+        let (bucket, events) = filled(&aws, 4, 100).await;
+        let stream = Stream::new(&search.url, &format!("store_{}", block.replace('.', "_")));
+        let output = Program::elasticsearch(&search.url, &stream.namespace, ONE_BY_ONE);
+        let program = Program::new(&bucket.input("visibility_timeout: 2s"), &output, "setup.failure_store: true");
+        program.setup();
+        let path = format!("{}/_create/first", stream.name());
+        let first = json!({"@timestamp": "2026-01-02T03:04:05Z"});
+        let (status, told) = stream.call(Method::POST, &path, Some(first)).await;
+        assert_eq!(status, 201, "{told}");
+        let set = async |to: Value| {
+            let settings = json!({ block: to });
+            let (status, told) =
+                stream.call(Method::PUT, &format!("{}/_settings", stream.name()), Some(settings)).await;
+            assert_eq!(status, 200, "{block}: {told}");
+        };
+        set(json!(true)).await;
+        let mut running = program.spawn(&["run", "--format", "json"]);
+        until("the block is named", || {
+            assert!(running.ended().is_none(), "{}", running.said());
+            running.said().contains("cluster_block_exception").then_some(())
+        });
+        // Three visibility time-outs.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        assert_eq!(bucket.depth().await, (0, 4), "{block}: all is held, though the server took what was sent first");
+        set(Value::Null).await;
+        left(&mut running, &bucket, 0).await;
+        assert!(running.said().contains("the failure store keeps its copies"), "{}", running.said());
+        let summary = ended(running);
+        assert_eq!(counts(&summary), [400, 400, 0, 0, 0], "{block}: {summary}");
+        assert_eq!(stream.event_ids().await, events, "{block}");
+        assert!(program.dead_letters().is_empty());
+        stream.call(Method::POST, &format!("{}::failures/_refresh", stream.name()), None).await;
+        let query = json!({"size": 1000, "_source": ["document.source.event.id"]});
+        let (_, found) = stream.call(Method::POST, &format!("{}::failures/_search", stream.name()), Some(query)).await;
+        let hits = found["hits"]["hits"].as_array().unwrap();
+        let kept: BTreeSet<&str> =
+            hits.iter().map(|hit| hit["_source"]["document"]["source"]["event"]["id"].as_str().unwrap()).collect();
+        // One bulk at a time: no other was under way when the first was answered.
+        assert!((1..=400).contains(&kept.len()) && kept.len() == hits.len(), "{block}: each was sent there once");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
