@@ -10,8 +10,6 @@ Exit status: 0 measured, also when the goal was missed; 1 failed, or a record di
 """
 
 import argparse
-import json
-import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +21,7 @@ import state
 import corpora
 import report
 import run
+import start
 import whole_way
 
 GOAL = 1.03
@@ -30,23 +29,7 @@ ENABLED = "integrity:\n  enabled: true\n"
 
 
 def main():
-    options = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # stops what was started
-    try:
-        result = measure(options)
-    except state.Skipped as reason:
-        state.say(f"skipped: {reason}")
-        return 3
-    except (state.Failed, OSError) as error:
-        state.say(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    print(text(result))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-    return 0
+    return start.main(arguments(), measure, text)
 
 
 def measure(options):
@@ -79,7 +62,7 @@ def measure(options):
     }
 
 
-def text(result):
+def text(result, _options):
     rows = [("CPU per record, ns", "without", "with")]
     rows += [(f"round {n + 1}", *map(report.number, pair)) for n, pair in enumerate(zip(result["without_ns"], result["with_ns"]))]
     return "\n\n".join([

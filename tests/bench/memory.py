@@ -12,9 +12,7 @@ arrived; 1 otherwise; 3 something is missing here; 130 interrupted.
 """
 
 import argparse
-import json
 import os
-import signal
 import statistics
 import sys
 import threading
@@ -29,6 +27,7 @@ import state
 
 import corpora
 import run
+import start
 import whole_way
 
 MIB = 1 << 20
@@ -39,23 +38,7 @@ PATIENCE_SECONDS = 1800
 
 
 def main():
-    options = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # stops what was started
-    try:
-        rows = measure(options)
-    except state.Skipped as reason:
-        state.say(f"skipped: {reason}")
-        return 3
-    except (state.Failed, OSError) as error:
-        state.say(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    print(text(rows, options))
-    if options.json:
-        options.json.write_text(json.dumps({"machine": run.machine(), "budget_mib": options.budget, "rows": rows}, indent=1) + "\n")
-    return 0 if all(row["peak"] <= row["bound"] for row in rows) else 1
+    return start.main(arguments(), measure, text)
 
 
 def measure(options):
@@ -72,7 +55,9 @@ def measure(options):
         runs = [pool.submit(one, program, ends, load, options, drive) for drive in (idle, full_load, outage)]
         rows = [each.result() for each in runs]
     state.say(f"{large.name}: {large.records:,} records, {large.text_bytes / MIB:,.0f} MiB of text")
-    return [*rows, one(program, ends, large, options, one_object)]
+    rows.append(one(program, ends, large, options, one_object))
+    passed = all(row["peak"] <= row["bound"] for row in rows)
+    return {"machine": run.machine(), "budget_mib": options.budget, "rows": rows, "passed": passed}
 
 
 def one(program, ends, corpus, options, drive):
@@ -166,10 +151,10 @@ class Watch:
                 return
 
 
-def text(rows, options):
+def text(result, options):
     lines = [f"resident memory in MiB, memory.budget {options.budget} MiB",
              f"{'':44}{'records':>12}{'least':>8}{'median':>8}{'peak':>8}{'bound':>8}"]
-    for row in rows:
+    for row in result["rows"]:
         verdict = "" if row["peak"] <= row["bound"] else "  TOO MUCH"
         lines.append(f"{row['name']:44}{row['records']:12,}{row['least']:8.1f}{row['median']:8.1f}{row['peak']:8.1f}{row['bound']:8}{verdict}")
     return "\n".join(lines)

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import signal
 import statistics
 import subprocess
 import sys
@@ -24,27 +23,12 @@ import state
 
 import corpora
 import report
+import start
 import whole_way
 
 
 def main():
-    options = arguments()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)  # stops what was started
-    try:
-        result = measure(options)
-    except state.Skipped as reason:
-        state.say(f"skipped: {reason}")
-        return 3
-    except (state.Failed, OSError) as error:
-        state.say(f"bench: {error}")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    print(report.text(result))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-    return 0
+    return start.main(arguments(), measure, lambda result, _options: report.text(result))
 
 
 def measure(options):
