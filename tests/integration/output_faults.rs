@@ -190,8 +190,8 @@ async fn held_under_blocks(aws: &Arc<Server>, search: &Server, engine: &str, fai
     let status = address(&running);
     let has_store = failure_store == "auto" && engine.starts_with("elasticsearch");
     let cluster = |on: Value| ("_cluster/settings".to_owned(), json!({"persistent": {"cluster.blocks.read_only": on}}));
-    let index =
-        |on: Value| (format!("{}/_settings", stream.name()), json!({"index.blocks.read_only_allow_delete": on}));
+    // Not `read_only_allow_delete`, which the server takes away by itself where disks are not full.
+    let index = |on: Value| (format!("{}/_settings", stream.name()), json!({"index.blocks.read_only": on}));
     for (n, (block, undo)) in
         [(cluster(json!(true)), cluster(Value::Null)), (index(json!(true)), index(Value::Null))].into_iter().enumerate()
     {
