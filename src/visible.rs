@@ -8,6 +8,16 @@ pub fn line(text: &str) -> String {
     text.chars().flat_map(|c| Shown::of(c, false)).collect()
 }
 
+/// The same, but tabs between columns stay.
+pub fn row(text: &str) -> String {
+    text.chars().flat_map(|c| Shown::of(c, c == '\t')).collect()
+}
+
+/// The same, but lines stay lines, and tabs stay.
+pub fn rows(text: &str) -> String {
+    text.chars().flat_map(|c| Shown::of(c, matches!(c, '\n' | '\t'))).collect()
+}
+
 /// The same, but lines stay lines.
 pub fn lines(text: &str) -> String {
     text.chars().flat_map(|c| Shown::of(c, c == '\n')).collect()
@@ -124,6 +134,8 @@ mod tests {
     fn what_a_terminal_would_obey_is_shown() {
         assert_eq!(line("a\u{1b}[2Jb\r\n\u{9b}c\u{202e}d"), "a\\u{1b}[2Jb\\r\\n\\u{9b}c\\u{202e}d");
         assert_eq!(lines("ü\tx\n\u{7f}y"), "ü\\tx\n\\u{7f}y");
+        assert_eq!(row("x\ty\nz"), "x\ty\\nz");
+        assert_eq!(rows("x\ty\nz\u{7f}"), "x\ty\nz\\u{7f}");
         assert_eq!(json("{\"a\":\"\u{9b}\u{202e}ü\"}"), "{\"a\":\"\\u009b\\u202eü\"}");
     }
 

@@ -94,7 +94,7 @@ impl Lines<'_> {
     fn fine(&mut self, text: &str) {
         if self.verbose && self.ended.is_ok() {
             self.spaced = false;
-            self.ended = writeln!(self.out, "{}", visible::line(text));
+            self.ended = writeln!(self.out, "{}", visible::row(text));
         }
     }
 
@@ -106,7 +106,7 @@ impl Lines<'_> {
 
     fn note(&mut self, text: &str) {
         if self.ended.is_ok() {
-            self.ended = write!(self.notes, "{}", visible::lines(text));
+            self.ended = write!(self.notes, "{}", visible::rows(text));
         }
     }
 }
