@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::integrity::judge;
 use crate::integrity::ledger::tests::at;
 use crate::integrity::note::{End, Read};
 use crate::integrity::store::Store;
@@ -89,23 +90,13 @@ fn entry(name: &Name, hash: u8) -> LogEntry {
 
 /// The digest of the hour that ends at `hour`:00:31; the first hour's begins the chain.
 fn digest(hour: u8) -> DigestRow {
-    let name = |hour: u8| {
-        Name::new(
-            "b",
-            format!(
-                "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/03/01/111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_20260301T{hour:02}0031Z.json.gz"
-            ),
-        )
-    };
-    let end = at(&format!("{hour:02}:00:31"));
+    let row = judge::tests::digest(hour);
     DigestRow {
-        covers: Some((moment::plus(end, -HOUR), end)),
-        authentic: true,
-        valid: true,
-        hash: format!("hash{hour}"),
-        previous: (hour > 1).then(|| name(hour - 1)),
-        previous_hash: (hour > 1).then(|| format!("hash{}", hour - 1)),
-        ..DigestRow::new(name(hour), end).unwrap()
+        signature: None,
+        previous: row.previous.clone().filter(|_| hour > 1),
+        previous_hash: row.previous_hash.clone().filter(|_| hour > 1),
+        previous_signature: None,
+        ..row
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::ledger::Entry;
 use super::model::{ChainState, FileState, Hour, Listed};
+use crate::output::document::prune;
 use crate::record::trail_key::TrailKey;
 use crate::verify::finding::{Finding, Kind, Severity};
 use crate::verify::key::hex;
@@ -11,7 +12,7 @@ use crate::verify::moment::{self, display};
 use crate::verify::scope::Name;
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// `event.action` of findings that only shipping can make.
 pub(super) const LATE: &str = "log_file_late";
@@ -224,18 +225,6 @@ fn time(now: Timestamp) -> String {
 fn id(parts: &[&str]) -> String {
     let hash = digest(&SHA256, parts.join("\n").as_bytes());
     hex(hash.as_ref().get(..20).unwrap_or_default())
-}
-
-/// Takes out what is null, and objects that are empty then.
-fn prune(value: &mut Value) {
-    let Value::Object(members) = value else { return };
-    let taken = std::mem::take(members);
-    let kept = taken.into_iter().filter_map(|(key, mut value)| {
-        prune(&mut value);
-        let is_empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-        (!is_empty).then_some((key, value))
-    });
-    *members = kept.collect();
 }
 
 /// The time that a digest covers, by what lists a file.

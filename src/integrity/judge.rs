@@ -4,12 +4,12 @@
 //! that failed is never a finding; what is listed or linked by a digest that its signature does not prove counts for nothing.
 
 use super::model::{Compared, DigestRow, FileState, Listed};
-use crate::verify::chain::hours;
+use crate::verify::chain::between;
 use crate::verify::digest::LogEntry;
 use crate::verify::evidence::{Failure, LogRead};
 use crate::verify::finding::{Finding, Kind};
 use crate::verify::logs;
-use crate::verify::moment::{self, display};
+use crate::verify::moment;
 use crate::verify::scope::Name;
 use crate::verify::unpack::Ending;
 use jiff::Timestamp;
@@ -59,84 +59,44 @@ pub(super) fn neighbours(newer: &DigestRow, older: &DigestRow, backfill: bool) -
         return findings;
     }
     if !older.hash.is_empty() && newer.previous_hash.as_deref() != Some(&older.hash) {
-        let stated = newer.previous_hash.as_deref().unwrap_or("none");
-        findings.push(Finding::of(
-            Kind::ChainHashMismatch,
-            &older.name,
-            format!("the later digest `{}` states the hash `{stated}`, it has `{}`", newer.name, older.hash),
-        ));
+        findings.push(between::other_hash(&newer.name, &older.name, newer.previous_hash.as_deref(), &older.hash));
     }
     let differs = |signature: &String| {
         !newer.previous_signature.as_ref().is_some_and(|stated| stated.eq_ignore_ascii_case(signature))
     };
     if older.signature.as_ref().is_some_and(differs) && !older.hash.is_empty() {
-        findings.push(Finding::of(
-            Kind::ChainSignatureMismatch,
-            &older.name,
-            format!("the later digest `{}` states another signature than it has", newer.name),
-        ));
+        findings.push(between::other_signature(&newer.name, &older.name));
     }
     if let (Some((start, _)), Some((_, end)), true, false) = (newer.covers, older.covers, older.authentic, backfill)
         && start != end
     {
-        let what = if start > end { "between the two lies time that neither covers" } else { "the two overlap" };
-        findings.push(
-            Finding::of(
-                Kind::ChainDiscontinuity,
-                &newer.name,
-                format!("it starts at {}, the digest before it ends at {}: {what}", display(start), display(end)),
-            )
-            .during(start.min(end), start.max(end)),
-        );
+        findings.push(between::discontinuity(&newer.name, start, end));
     }
     findings
 }
 
-/// What a digest's place in its chain says, when all had time to come. `older` is the nearest digest before it that is
-/// known, `between` are those between it and the one that it names, which is there.
-pub(super) fn orphans(row: &DigestRow, between: &[DigestRow]) -> Vec<Finding> {
-    let orphan = |orphan: &DigestRow| {
-        let reason = format!("the later digest `{}` names another before it", row.name);
-        Finding::of(Kind::ChainOrphan, &orphan.name, reason)
-    };
-    if row.authentic { between.iter().map(orphan).collect() } else { Vec::new() }
+/// What a digest's place in its chain says, when all had time to come. `others` are those between it and
+/// the one that it names, which is there.
+pub(super) fn orphans(row: &DigestRow, others: &[DigestRow]) -> Vec<Finding> {
+    let orphan = |other: &DigestRow| between::orphan(&row.name, &other.name);
+    if row.authentic { others.iter().map(orphan).collect() } else { Vec::new() }
 }
 
 /// What the beginning of a chain, or a digest that proves nothing, leaves uncovered after `older`.
 pub(super) fn beginning(row: &DigestRow, older: &DigestRow) -> Option<Finding> {
     let (start, end) = (row.start(), older.end);
-    if !row.authentic {
-        if end >= start {
-            return None;
-        }
-        let count = hours(end, start);
-        let reason = format!("before this digest, which proves nothing, {count} more are not there");
-        return Some(Finding { count, ..Finding::of(Kind::Gap, &row.name, reason).during(end, start) });
+    if row.authentic {
+        return Some(between::beginning(&row.name, end, start));
     }
-    Some(if end < start {
-        let reason = "the chain starts anew here: logging or validation was off before, and log files of that time are covered by no digest";
-        Finding::of(Kind::Gap, &row.name, reason).during(end, start)
-    } else {
-        let reason = "the chain starts anew here, without a pause";
-        Finding::of(Kind::ChainRestarted, &row.name, reason).during(end, start)
-    })
+    (end < start).then(|| between::hole(&row.name, end, start))
 }
 
 /// The digest that `row` names is gone, and with it all down to `older`, where that tells anything.
 pub(super) fn missing(row: &DigestRow, gone: &Name, older: Option<&DigestRow>) -> Finding {
-    let Some(older) = older else {
-        return Finding::of(Kind::DigestMissing, gone, "a later digest names it, but it is not there");
-    };
-    let (start, end) = (row.start(), older.end);
-    let count = hours(end, start);
-    let reason = match count {
-        1 => "a later digest names it, but it is not there".to_owned(),
-        count => format!(
-            "a later digest names it, but it is not there, nor are the {} before it: {count} digests are missing",
-            count - 1
-        ),
-    };
-    Finding { count, ..Finding::of(Kind::DigestMissing, gone, reason).during(end.min(start), start) }
+    match older {
+        Some(older) => between::missing(gone, older.end, row.start()),
+        None => Finding::of(Kind::DigestMissing, gone, "a later digest names it, but it is not there"),
+    }
 }
 
 /// Whether a file of this time (its minute) is sure to be listed by `digests`, if by any: they cover its time without a hole,
@@ -158,4 +118,4 @@ fn entry(name: &Name, listed: &Listed) -> LogEntry {
 
 #[cfg(test)]
 #[path = "judge_tests.rs"]
-mod tests;
+pub(super) mod tests;

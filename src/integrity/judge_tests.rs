@@ -58,7 +58,7 @@ fn what_s3_answers_about_a_file_that_nobody_hashed() {
 }
 
 /// The digest of the hour that ends at `hour`:00:31, sound and linked to the one before.
-fn digest(hour: u8) -> DigestRow {
+pub(in crate::integrity) fn digest(hour: u8) -> DigestRow {
     let name = |hour: u8| {
         Name::new(
             "b",

@@ -139,20 +139,8 @@ pub(super) mod tests {
     }
 
     pub(in crate::integrity) fn hour(start: &str) -> Hour {
-        Hour {
-            key: HourKey { account: "111122223333".to_owned(), region: "us-east-1".to_owned(), hour: at(start) },
-            expected: 0,
-            notified: 0,
-            read: 0,
-            indexed: 0,
-            failed: 0,
-            records: 0,
-            open: 0,
-            wrong: 0,
-            first: at(start),
-            changed: at(start),
-            closed: None,
-        }
+        let key = HourKey { account: "111122223333".to_owned(), region: "us-east-1".to_owned(), hour: at(start) };
+        Hour::new(key, at(start))
     }
 
     pub(in crate::integrity) fn file(key: &str) -> FileState {

@@ -6,6 +6,7 @@
 mod backoff;
 mod body;
 mod console;
+pub mod document;
 pub mod elasticsearch;
 mod file;
 pub mod kinds;

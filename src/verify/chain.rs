@@ -4,6 +4,7 @@
 //! Unlike the AWS CLI's walk it does not depend on the newest digest, or on any one being there: each digest in the window
 //! is judged by itself, then the links between neighbours, then the time that no valid digest covers.
 
+pub mod between;
 mod links;
 
 use super::digest::Digest;
@@ -14,8 +15,8 @@ use super::scope::{Chain, Name};
 use super::verdict::{self, Verdict};
 use crate::record::trail_key::TrailKey;
 use jiff::Timestamp;
-use links::Node;
-pub use links::{hours, link};
+pub use links::link;
+use links::{Node, hours};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The time asked about, and the time of asking.

@@ -2,6 +2,7 @@
 //!
 //! In `faults` are 429, 413, a server that is away, and kills; here connections, blocks, rollovers, credentials.
 
+use crate::faults::filled;
 use crate::have;
 use crate::monitoring::{address, get};
 use crate::security::Secured;
@@ -15,18 +16,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A bucket with `objects` objects of `records` events each, and their ids.
-async fn filled(aws: &Arc<Server>, objects: usize, records: usize) -> (Trail, Vec<String>) {
-    let bucket = Trail::new(aws, true).await;
-    let mut events = Vec::new();
-    for n in 0..objects {
-        let some = trail::records(&format!("event-{n:03}"), records);
-        bucket.put(&trail::key("CloudTrail", &format!("object{n:03}")), trail::object(&some)).await;
-        events.extend(some);
-    }
-    (bucket, trail::ids(&events))
-}
 
 /// The program from a bucket to hosts, with the templates installed past them, without the failure store.
 fn shipper(bucket: &Trail, hosts: &[&str], stream: &Stream, more: &str) -> Program {

@@ -1,8 +1,9 @@
 //! A letter as a document: fields of ECS, and our own under `trailship`.
 
+use crate::output::document::prune;
 use crate::output::parking::{Letter, LetterId};
 use crate::record::trail_key::TrailKey;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// Bytes of the record that the document carries; the letter on disk has more.
@@ -78,18 +79,6 @@ fn original(record: &[u8]) -> (Option<String>, bool) {
     let kept = record.get(..ORIGINAL).unwrap_or(record);
     let text = (!kept.is_empty()).then(|| String::from_utf8_lossy(kept).into_owned());
     (text, cut)
-}
-
-/// Takes out what is null, and objects that are empty then.
-fn prune(value: &mut Value) {
-    let Value::Object(members) = value else { return };
-    let taken = std::mem::take(members);
-    let kept = taken.into_iter().filter_map(|(key, mut value)| {
-        prune(&mut value);
-        let is_empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
-        (!is_empty).then_some((key, value))
-    });
-    *members = kept.collect();
 }
 
 #[cfg(test)]

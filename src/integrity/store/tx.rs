@@ -243,7 +243,7 @@ impl<'t> Tx<'t> {
 }
 
 impl Hour {
-    fn new(key: HourKey, now: Timestamp) -> Hour {
+    pub(in crate::integrity) fn new(key: HourKey, now: Timestamp) -> Hour {
         Hour {
             key,
             expected: 0,

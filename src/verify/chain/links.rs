@@ -1,11 +1,11 @@
 //! Neighbours in a chain: what a digest states of the one before, and what is not there (CloudTrail formats 5.4, rows 10 to
 //! 13).
 
-use super::{Audit, Auditor, Known};
+use super::{Audit, Auditor, Known, between};
 use crate::verify::digest::Digest;
 use crate::verify::evidence::{Evidence, Fetched, Need, Reading};
 use crate::verify::finding::{Finding, Kind};
-use crate::verify::moment::{self, HOUR, display};
+use crate::verify::moment::{self, HOUR};
 use crate::verify::scope::Name;
 use crate::verify::verdict::Verdict;
 use jiff::Timestamp;
@@ -110,18 +110,7 @@ impl Auditor<'_> {
         }
         let start = node.start();
         match older {
-            Some(older) if older.end < start => audit.findings.push(
-                Finding::of(
-                    Kind::Gap,
-                    &node.name,
-                    "the chain starts anew here: logging or validation was off before, and log files of that time are covered by no digest",
-                )
-                .during(older.end, start),
-            ),
-            Some(older) => audit.findings.push(
-                Finding::of(Kind::ChainRestarted, &node.name, "the chain starts anew here, without a pause")
-                    .during(older.end, start),
-            ),
+            Some(older) => audit.findings.push(between::beginning(&node.name, older.end, start)),
             // The first digest comes about an hour after validation was switched on.
             None if start > moment::plus(self.window.from, HOUR) => audit.findings.push(
                 Finding::of(Kind::HeadUncovered, &node.name, "the chain starts here; no digest covers the time before")
@@ -137,16 +126,7 @@ impl Auditor<'_> {
         if backfill || end >= start || (older.is_none() && start <= moment::plus(self.window.from, HOUR)) {
             return;
         }
-        let count = hours(end, start);
-        audit.findings.push(Finding {
-            count,
-            ..Finding::of(
-                Kind::Gap,
-                &node.name,
-                format!("before this digest, which proves nothing, {count} more are not there"),
-            )
-            .during(end, start)
-        });
+        audit.findings.push(between::hole(&node.name, end, start));
     }
 
     /// The digest that `node` names is gone, and with it all down to the next older one.
@@ -160,17 +140,7 @@ impl Auditor<'_> {
             ));
             return;
         }
-        let count = hours(end, start);
-        let reason = match count {
-            1 => "a later digest names it, but it is not there".to_owned(),
-            count => format!(
-                "a later digest names it, but it is not there, nor are the {} before it: {count} digests are missing",
-                count - 1
-            ),
-        };
-        audit
-            .findings
-            .push(Finding { count, ..Finding::of(Kind::DigestMissing, gone, reason).during(end.min(start), start) });
+        audit.findings.push(between::missing(gone, end, start));
     }
 }
 
@@ -182,15 +152,9 @@ pub fn link(name: &Name, digest: &Digest) -> Option<Name> {
 }
 
 /// Digests of one chain that its successor does not name.
-fn orphans(node: &Node<'_>, between: &[Node<'_>], audit: &mut Audit) {
+fn orphans(node: &Node<'_>, others: &[Node<'_>], audit: &mut Audit) {
     if node.verdict.authentic {
-        audit.findings.extend(between.iter().map(|orphan| {
-            Finding::of(
-                Kind::ChainOrphan,
-                &orphan.name,
-                format!("the later digest `{}` names another before it", node.name),
-            )
-        }));
+        audit.findings.extend(others.iter().map(|other| between::orphan(&node.name, &other.name)));
     }
 }
 
@@ -198,38 +162,22 @@ fn orphans(node: &Node<'_>, between: &[Node<'_>], audit: &mut Audit) {
 fn compare(node: &Node<'_>, digest: &Digest, previous: &Node<'_>, backfill: bool, audit: &mut Audit) {
     let Some(before) = previous.digest() else { return };
     if digest.previous_hash.text() != Some(&before.hash) {
-        let stated = digest.previous_hash.text().unwrap_or("none");
-        audit.findings.push(Finding::of(
-            Kind::ChainHashMismatch,
-            &previous.name,
-            format!("the later digest `{}` states the hash `{stated}`, it has `{}`", node.name, before.hash),
-        ));
+        let stated = digest.previous_hash.text();
+        audit.findings.push(between::other_hash(&node.name, &previous.name, stated, &before.hash));
     }
     let signature = previous.reading().and_then(|reading| reading.signature.as_deref());
     let stated = digest.previous_signature.text();
     if signature.is_some_and(|signature| !stated.is_some_and(|stated| stated.eq_ignore_ascii_case(signature))) {
-        audit.findings.push(Finding::of(
-            Kind::ChainSignatureMismatch,
-            &previous.name,
-            format!("the later digest `{}` states another signature than it has", node.name),
-        ));
+        audit.findings.push(between::other_signature(&node.name, &previous.name));
     }
     let (Some(start), Some(end), false) = (digest.start(), before.end(), backfill) else { return };
     if previous.verdict.authentic && start != end {
-        let what = if start > end { "between the two lies time that neither covers" } else { "the two overlap" };
-        audit.findings.push(
-            Finding::of(
-                Kind::ChainDiscontinuity,
-                &node.name,
-                format!("it starts at {}, the digest before it ends at {}: {what}", display(start), display(end)),
-            )
-            .during(start.min(end), start.max(end)),
-        );
+        audit.findings.push(between::discontinuity(&node.name, start, end));
     }
 }
 
 /// Digests that cover a time, at one an hour.
-pub fn hours(from: Timestamp, to: Timestamp) -> u64 {
+pub(super) fn hours(from: Timestamp, to: Timestamp) -> u64 {
     let seconds = to.as_second().saturating_sub(from.as_second());
     u64::try_from((seconds + HOUR / 2) / HOUR).unwrap_or(0).max(1)
 }

@@ -277,6 +277,30 @@ async fn a_node_is_lost_in_the_middle_of_a_bulk() {
     }
 }
 
+/// Sets a block of the index, or takes it away.
+async fn set(stream: &Stream, block: &str, to: Value) {
+    let path = format!("{}/_settings", stream.name());
+    let (status, told) = stream.call(Method::PUT, &path, Some(json!({ block: to }))).await;
+    assert_eq!(status, 200, "{block}: {told}");
+}
+
+/// A run that has met the block of its index for three visibility time-outs.
+async fn blocked(program: &Program, stream: &Stream, block: &str) -> Running {
+    // A first document makes the index.
+    let path = format!("{}/_create/first", stream.name());
+    let first = json!({"@timestamp": "2026-01-02T03:04:05Z"});
+    let (status, told) = stream.call(Method::POST, &path, Some(first)).await;
+    assert_eq!(status, 201, "{told}");
+    set(stream, block, json!(true)).await;
+    let mut running = program.spawn(&["run", "--format", "json"]);
+    until("the block is named", || {
+        assert!(running.ended().is_none(), "{}", running.said());
+        running.said().contains("cluster_block_exception").then_some(())
+    });
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    running
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_may_not_be_written_holds_everything_until_it_may() {
     let aws = have!(Server::fast());
@@ -290,27 +314,9 @@ async fn an_index_that_may_not_be_written_holds_everything_until_it_may() {
             let more = "setup.failure_store: false";
             let program = Program::new(&bucket.input("visibility_timeout: 2s"), &output, more);
             program.setup();
-            // A first document makes the index.
-            let path = format!("{}/_create/first", stream.name());
-            let first = json!({"@timestamp": "2026-01-02T03:04:05Z"});
-            let (status, told) = stream.call(Method::POST, &path, Some(first)).await;
-            assert_eq!(status, 201, "{told}");
-            let set = async |to: Value| {
-                let settings = json!({ block: to });
-                let (status, told) =
-                    stream.call(Method::PUT, &format!("{}/_settings", stream.name()), Some(settings)).await;
-                assert_eq!(status, 200, "{engine} {block}: {told}");
-            };
-            set(json!(true)).await;
-            let mut running = program.spawn(&["run", "--format", "json"]);
-            until("the block is named", || {
-                assert!(running.ended().is_none(), "{}", running.said());
-                running.said().contains("cluster_block_exception").then_some(())
-            });
-            // Three visibility time-outs.
-            tokio::time::sleep(Duration::from_secs(6)).await;
+            let mut running = blocked(&program, &stream, block).await;
             assert_eq!(bucket.depth().await, (0, 4), "{engine} {block}: all is held");
-            set(Value::Null).await;
+            set(&stream, block, Value::Null).await;
             left(&mut running, &bucket, 0).await;
             let summary = ended(running);
             assert_eq!(counts(&summary), [400, 400, 0, 0, 0], "{engine} {block}: {summary}");
@@ -333,26 +339,9 @@ async fn an_index_that_may_not_be_written_and_has_a_failure_store() {
         let output = Program::elasticsearch(&search.url, &stream.namespace, ONE_BY_ONE);
         let program = Program::new(&bucket.input("visibility_timeout: 2s"), &output, "setup.failure_store: true");
         program.setup();
-        let path = format!("{}/_create/first", stream.name());
-        let first = json!({"@timestamp": "2026-01-02T03:04:05Z"});
-        let (status, told) = stream.call(Method::POST, &path, Some(first)).await;
-        assert_eq!(status, 201, "{told}");
-        let set = async |to: Value| {
-            let settings = json!({ block: to });
-            let (status, told) =
-                stream.call(Method::PUT, &format!("{}/_settings", stream.name()), Some(settings)).await;
-            assert_eq!(status, 200, "{block}: {told}");
-        };
-        set(json!(true)).await;
-        let mut running = program.spawn(&["run", "--format", "json"]);
-        until("the block is named", || {
-            assert!(running.ended().is_none(), "{}", running.said());
-            running.said().contains("cluster_block_exception").then_some(())
-        });
-        // Three visibility time-outs.
-        tokio::time::sleep(Duration::from_secs(6)).await;
+        let mut running = blocked(&program, &stream, block).await;
         assert_eq!(bucket.depth().await, (0, 4), "{block}: all is held, though the server took what was sent first");
-        set(Value::Null).await;
+        set(&stream, block, Value::Null).await;
         left(&mut running, &bucket, 0).await;
         assert!(running.said().contains("the failure store keeps its copies"), "{}", running.said());
         let summary = ended(running);
