@@ -7,6 +7,8 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 const VERSION: u64 = 1;
+/// Its name in `path.data`.
+const FILE: &str = "meta.json";
 
 /// The program's identity, held for as long as it runs.
 pub struct Identity {
@@ -54,7 +56,7 @@ impl Identity {
             Err(TryLockError::WouldBlock) => return Err(IdentityError::Locked { path: data.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let path = data.join("meta.json");
+        let path = data.join(FILE);
         let id = match state::load::<Saved>(&path, VERSION)? {
             Some(saved) => saved.id,
             None => {
@@ -65,6 +67,11 @@ impl Identity {
         };
         Ok(Identity { id, ephemeral_id: uuid()?, _lock: lock })
     }
+}
+
+/// The id of the process whose `path.data` is `data`, also while it runs; `None` when none ever did, or it cannot be read.
+pub fn id_of(data: &Path) -> Option<String> {
+    state::load::<Saved>(&data.join(FILE), VERSION).ok()?.map(|saved| saved.id)
 }
 
 /// A random UUID, version 4 of RFC 9562.

@@ -16,3 +16,4 @@ pub use overview::{Events, InputOverview, LettersOfCode, Overview, Place, Proces
 pub use replay::{ByCode, Held, Planned, ReplayError, ReplayProgress, Replayed, Stayed, Wanted, hold, plan, replay};
 pub use run::{RunError, Stop, Watch, run};
 pub use settings::{CommandLine, Settings, read};
+pub use verification::others;

@@ -4,6 +4,7 @@
 //! Each section is had by itself, so that one that cannot be had costs none of the others; it says why.
 
 mod events;
+mod integrity;
 mod letters;
 mod process;
 
@@ -14,6 +15,7 @@ pub use process::Process;
 use super::settings::Settings;
 use crate::inputs::backlog::Backlog;
 use crate::inputs::kinds::Configured;
+use crate::integrity::outbox::Undelivered;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,6 +30,8 @@ pub struct Overview {
     pub inputs: Vec<InputOverview>,
     /// Letters that were not replayed, by code.
     pub dead_letter: Section<BTreeMap<String, LettersOfCode>>,
+    /// What verification found, and what of it has not arrived in the data stream.
+    pub integrity: Section<Undelivered>,
     pub process: Section<Process>,
 }
 
@@ -70,23 +74,28 @@ impl Overview {
     /// Asks for everything at once. `since` is how far back events are looked for.
     pub async fn take(settings: &Settings, since: Duration) -> Overview {
         let inputs = settings.inputs.iter().map(|input| of_input(input, settings));
-        let (events, inputs, dead_letter, process) = tokio::join!(
+        let (events, inputs, dead_letter, integrity, process) = tokio::join!(
             events(settings, since),
             all(inputs),
             in_time(letters::read(&settings.data)),
+            integrity(settings),
             process(settings)
         );
         let dead_letter = Section::of(dead_letter);
-        Overview { time: Timestamp::now(), events, inputs, dead_letter, process }
+        Overview { time: Timestamp::now(), events, inputs, dead_letter, integrity, process }
     }
 
     /// Whether all could be read, and nothing is in the way.
     pub fn is_fine(&self) -> bool {
-        let is_told = !self.events.is_failed() && !self.dead_letter.is_failed() && !self.process.is_failed();
+        let is_told = !self.events.is_failed()
+            && !self.dead_letter.is_failed()
+            && !self.integrity.is_failed()
+            && !self.process.is_failed();
+        let is_taken = self.integrity.told().is_none_or(|undelivered| undelivered.refused.is_empty());
         let waits_well = |input: &InputOverview| {
             !input.backlog.is_failed() && !input.backlog.told().is_some_and(Backlog::has_faults)
         };
-        is_told && self.inputs.iter().all(waits_well) && self.process.told().is_none_or(Process::is_fine)
+        is_told && is_taken && self.inputs.iter().all(waits_well) && self.process.told().is_none_or(Process::is_fine)
     }
 }
 
@@ -100,6 +109,13 @@ async fn events(settings: &Settings, since: Duration) -> Section<Events> {
 async fn of_input(input: &Configured, settings: &Settings) -> InputOverview {
     let backlog = Section::of(in_time(input.input.backlog(&settings.data)).await);
     InputOverview { id: input.input.id().to_owned(), r#type: input.kind, backlog }
+}
+
+async fn integrity(settings: &Settings) -> Section<Undelivered> {
+    match &settings.integrity {
+        Some(_) => Section::of(in_time(integrity::read(&settings.data)).await),
+        None => Section::NotAsked("`integrity.enabled` is false".to_owned()),
+    }
 }
 
 async fn process(settings: &Settings) -> Section<Process> {

@@ -99,7 +99,7 @@ pub enum Command {
     Validate(ValidateArgs),
     /// Print what is missing: log files, hours without a digest, accounts that fell silent
     #[command(
-        after_help = "Needs `integrity.enabled: true` in the runs before. Works beside a running trailship.\n\nExamples:\n  trailship gaps --start 24h\n  trailship gaps --start 2026-03-01 --end 2026-03-02 --account-id 111122223333 --format json\n\nExit codes: 0 nothing is missing, 1 failed while working, 2 wrong usage or configuration, 3 something is missing, 4 nothing is known of that time."
+        after_help = "Needs `integrity.enabled: true` in the runs before. Works beside a running trailship. With `state.elasticsearch.enabled` it tells the whole of all processes, for which the credentials of the output need `read` on the data stream of integrity.\n\nExamples:\n  trailship gaps --start 24h\n  trailship gaps --start 2026-03-01 --end 2026-03-02 --account-id 111122223333 --format json\n\nExit codes: 0 nothing is missing, 1 failed while working, 2 wrong usage or configuration, 3 something is missing or refused by the data stream, 4 nothing is known of that time."
     )]
     Gaps(GapsArgs),
     /// Print what would be used

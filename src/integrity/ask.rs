@@ -4,12 +4,13 @@ use super::book::{Ask, Judged, Result};
 use super::model::{ChainState, DigestRow};
 use super::note::Access;
 use crate::verify::chain::link;
-use crate::verify::evidence::{Evidence, Failure, Fetched, KeyAnswer, LogRead, Need, Reading};
+use crate::verify::digest::{LogEntry, Logs};
+use crate::verify::evidence::{Content, Evidence, Failure, Fetched, KeyAnswer, LogRead, Need, Reading};
 use crate::verify::finding::Kind;
 use crate::verify::keys::KeyRing;
 use crate::verify::moment::{self, HOUR};
 use crate::verify::scope::Name;
-use crate::verify::store::{NotOpened, Store};
+use crate::verify::store::{NotOpened, Room, Store};
 use crate::verify::trust::{Origin, Trust};
 use crate::verify::{read, verdict};
 use jiff::Timestamp;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub(super) struct Sources {
     ring: Option<KeyRing>,
+    room: Room,
     all: Arc<Mutex<Vec<Arc<Source>>>>,
 }
 
@@ -34,11 +36,14 @@ const DELIVERY: i64 = 2 * HOUR;
 const DAY: i64 = 24 * HOUR;
 /// Keys that one digest may need.
 const ROUNDS: usize = 4;
+/// Inflated bytes from which on digests are judged one at a time. Anybody who may announce objects may announce forged ones,
+/// so that what all take together must not grow with their number.
+const LARGE: usize = 256 << 10;
 
 impl Sources {
     /// Nobody yet. Keys are those of `ring`, where there is one.
     pub fn new(ring: Option<KeyRing>) -> Sources {
-        Sources { ring, all: Arc::default() }
+        Sources { ring, room: Room::new(LARGE, 1), all: Arc::default() }
     }
 
     pub fn add(&self, access: Access) {
@@ -46,7 +51,8 @@ impl Sources {
             Some(ring) => Origin::Ring(ring.clone()),
             None => Origin::Api(Box::new(access.cloudtrail)),
         };
-        let source = Source { store: Store::new(Some(access.buckets), Vec::new()), trust: Trust::new(origin) };
+        let store = Store::new(Some(access.buckets), Vec::new()).within(self.room.clone());
+        let source = Source { store, trust: Trust::new(origin) };
         self.lock().push(Arc::new(source));
     }
 
@@ -106,7 +112,9 @@ impl Source {
     }
 
     async fn digest(&self, name: &Name, now: Timestamp) -> Judged {
-        let reading = match read::digest(&self.store, name).await {
+        // Kept until nothing but the verdict is left.
+        let (fetched, _share) = read::digest_with_share(&self.store, name).await;
+        let reading = match fetched {
             Fetched::Missing => return Judged::Missing,
             Fetched::Failed(failure) => return Judged::Failed(failure),
             Fetched::Read(reading) => reading,
@@ -137,7 +145,6 @@ impl Source {
         row.valid = verdict.is_valid();
         row.authentic = verdict.authentic;
         row.signature.clone_from(&reading.signature);
-        let mut entries = Vec::new();
         if let Some(digest) = reading.digest() {
             row.covers = digest.start().zip(digest.end());
             row.hash.clone_from(&digest.hash);
@@ -145,8 +152,9 @@ impl Source {
             row.previous_hash = digest.previous_hash.text().map(str::to_owned);
             row.previous_signature = digest.previous_signature.text().map(str::to_owned);
             row.files = digest.entries().len() as u64;
-            entries = digest.entries().to_vec();
         }
+        // What a forged digest lists counts for nothing.
+        let entries = if row.authentic { listed(reading.content) } else { Vec::new() };
         Judged::Read { row: Box::new(row), findings: verdict.findings, entries }
     }
 
@@ -176,11 +184,80 @@ impl Source {
     }
 }
 
+fn listed(content: Content) -> Vec<LogEntry> {
+    match content {
+        Content::Digest(digest, _) => match digest.logs {
+            Logs::List(entries) => entries,
+            Logs::Absent | Logs::None | Logs::Other => Vec::new(),
+        },
+        Content::NoDigest(..) | Content::Cut | Content::Broken(_) => Vec::new(),
+    }
+}
+
 fn no_keys(region: &str) -> Failure {
     Failure {
         code: "NoKeys".to_owned(),
         action: "ListPublicKeys",
         message: String::new(),
         text: format!("there are no public keys of CloudTrail in `{region}` for the time of a digest"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use std::io::Write;
+    use std::path::Path;
+    use std::sync::atomic::Ordering;
+    use tokio::task::JoinSet;
+
+    /// A digest of `files` forged entries in the folder that stands for the bucket `b`.
+    fn forge(bucket: &Path, number: usize, files: usize) -> Name {
+        let (day, hour) = (1 + number / 24, number % 24);
+        let key = format!(
+            "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/03/{day:02}/111122223333_CloudTrail-Digest_us-east-1_t_us-east-1_202603{day:02}T{hour:02}0000Z.json.gz"
+        );
+        let path = bucket.join(&key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut gzip = GzEncoder::new(std::fs::File::create(path).unwrap(), Compression::fast());
+        let entries = vec!["{}"; files].join(",");
+        write!(gzip, "{{\"awsAccountId\":\"111122223333\",\"logFiles\":[{entries}]}}").unwrap();
+        gzip.finish().unwrap();
+        Name::new("b", key)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hundred_large_digests_are_judged_one_at_a_time() {
+        let bucket = tempfile::tempdir().unwrap();
+        let sources = Sources::new(None);
+        let maps = vec![format!("s3://b={}", bucket.path().display()).parse().unwrap()];
+        let store = Store::new(None, maps).within(sources.room.clone());
+        let source = Source { store, trust: Trust::new(Origin::Ring(KeyRing::default())) };
+        sources.lock().push(Arc::new(source));
+        let now = Timestamp::UNIX_EPOCH;
+        let held = sources.room.take().await;
+        let done = Arc::new(AtomicU64::new(0));
+        let mut jobs = JoinSet::new();
+        for number in 0..100 {
+            let (name, sources, done) =
+                (forge(bucket.path(), number, LARGE / 3 + 1), sources.clone(), Arc::clone(&done));
+            jobs.spawn(async move {
+                let result = sources.answer(&Ask::Digest(name), now).await;
+                done.fetch_add(1, Ordering::Relaxed);
+                result
+            });
+        }
+        // One that is not large waits for none of them.
+        let small = forge(bucket.path(), 100, 10);
+        sources.answer(&Ask::Digest(small), now).await;
+        // The clock goes on by itself when nobody can.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        assert_eq!(done.load(Ordering::Relaxed), 0, "the room is taken");
+        drop(held);
+        while jobs.join_next().await.is_some() {}
+        assert_eq!(done.load(Ordering::Relaxed), 100);
     }
 }

@@ -11,7 +11,9 @@ use super::document::{Told, Writer};
 use super::figures::Added;
 use super::model::{ChainState, Compared, DigestRow, FileState, HOUR, Place, Task};
 use super::note::Note;
-use super::store::{Fault, Levels, Tx, Waiting};
+use super::outbox::{self, Dropped, Fate, Refusals, Ticket, Waiting};
+use super::peers::Marks;
+use super::store::{Fault, Levels, Tx};
 use crate::verify::digest::LogEntry;
 use crate::verify::evidence::{Failure, LogRead};
 use crate::verify::finding::Finding;
@@ -78,8 +80,12 @@ pub(super) struct Outcome {
     /// When the agenda wants the next cycle.
     pub next: Option<Timestamp>,
     pub levels: Levels,
-    /// The oldest documents of the outbox.
+    /// Documents of the outbox that may be tried now.
     pub lot: Vec<Waiting>,
+    /// What the data stream refuses at present, by code.
+    pub refusals: BTreeMap<String, Refusals>,
+    /// Documents that had been put off may be tried at once, since one of them has arrived.
+    pub woken: bool,
 }
 
 /// What one cycle takes in.
@@ -87,8 +93,10 @@ pub(super) struct Outcome {
 pub(super) struct Intake {
     pub notes: Vec<Note>,
     pub answers: Vec<Answer>,
-    /// Documents that have an outcome.
-    pub sent: Vec<u64>,
+    /// What became of documents.
+    pub sent: Vec<(Ticket, Fate)>,
+    /// Whether those that were put off may be woken.
+    pub wake: bool,
     /// Tasks that are being asked about.
     pub running: HashSet<Task>,
     /// Look for chains that are silent.
@@ -116,9 +124,7 @@ pub(super) fn cycle(tx: &mut Tx<'_>, rules: &Rules, intake: &Intake) -> std::res
         newest: None,
         outcome: Outcome::default(),
     };
-    for number in &intake.sent {
-        tx.sent(*number)?;
-    }
+    book.sent(tx, intake)?;
     for note in &intake.notes {
         book.note(tx, note)?;
     }
@@ -138,8 +144,10 @@ pub(super) fn cycle(tx: &mut Tx<'_>, rules: &Rules, intake: &Intake) -> std::res
         book.forget(tx)?;
     }
     book.flush(tx)?;
+    book.bound(tx, intake.forget)?;
     let mut outcome = book.outcome;
-    (outcome.next, outcome.levels, outcome.lot) = (tx.next_due()?, tx.levels()?, tx.outbox(LOT)?);
+    outcome.next = [tx.next_due()?, tx.next_try()?].into_iter().flatten().min();
+    (outcome.levels, outcome.lot, outcome.refusals) = (tx.levels()?, tx.outbox(LOT)?, tx.refusals()?);
     Ok(outcome)
 }
 
@@ -157,6 +165,31 @@ struct Book<'r> {
 type Done = std::result::Result<(), Fault>;
 
 impl Book<'_> {
+    fn sent(&mut self, tx: &mut Tx<'_>, intake: &Intake) -> Done {
+        let mut mended = false;
+        for (ticket, fate) in &intake.sent {
+            mended |= tx.tried(*ticket, fate)?;
+            if let Fate::Refused(refused) = fate {
+                *self.outcome.added.refusals.entry(refused.code.clone()).or_default() += 1;
+            }
+        }
+        self.outcome.woken = mended && intake.wake;
+        if self.outcome.woken { tx.wake() } else { Ok(()) }
+    }
+
+    /// Keeps the outbox within its bounds.
+    fn bound(&mut self, tx: &mut Tx<'_>, by_age: bool) -> Done {
+        let is_full = tx.undelivered()? > outbox::DOCUMENTS;
+        if !is_full && !by_age {
+            return Ok(());
+        }
+        // Somewhat less, so that it is not done for each document.
+        let most = if is_full { outbox::DOCUMENTS / 10 * 9 } else { outbox::DOCUMENTS };
+        let Dropped { findings, ledger } = tx.drop_old(moment::plus(self.now, -self.rules.keep), most)?;
+        self.outcome.added.dropped = Dropped { findings, ledger };
+        Ok(())
+    }
+
     fn note(&mut self, tx: &mut Tx<'_>, note: &Note) -> Done {
         match note {
             Note::Access(_) => Ok(()),
@@ -219,8 +252,11 @@ impl Book<'_> {
                         Look::Again(at) => tx.plan(at, &task)?,
                         Look::Closed(hour, entry) => {
                             self.outcome.added.hours += 1;
-                            let told = self.rules.writer.hour(&hour, &entry, self.now);
-                            self.to_tell.push(told);
+                            self.to_tell.push(self.rules.writer.hour(&hour, &entry, self.now));
+                            if self.rules.shared {
+                                let files = tx.files(key)?;
+                                self.to_tell.extend(self.rules.writer.files(key, &files, self.now));
+                            }
                         }
                     }
                     None
@@ -303,9 +339,14 @@ impl Book<'_> {
                 tx.plan(moment::plus(self.now, 1), &Task::Hour { key: place.key.clone() })?;
             }
             tx.put_file(&place, before.as_ref(), &file)?;
+            let is_news = before.as_ref().map(Marks::of) != Some(Marks::of(&file));
+            // Before that, the close tells of it.
+            if self.rules.shared && is_news && tx.hour(&place.key)?.is_some_and(|hour| hour.closed.is_some()) {
+                self.to_tell.extend(self.rules.writer.files(&place.key, &[file], self.now));
+            }
         }
         for told in std::mem::take(&mut self.to_tell) {
-            if tx.say(&told.id, told.document.to_string().as_bytes())? {
+            if tx.say(&told.id, told.is_finding, told.document.to_string().as_bytes())? {
                 if told.is_finding {
                     *self.outcome.added.findings.entry(told.action).or_default() += 1;
                 }

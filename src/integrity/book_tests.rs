@@ -295,3 +295,41 @@ fn files_that_are_forgotten_do_not_come_back_by_a_digest_that_is_read_again() {
     }
     assert_eq!(run.actions(), ["log_file_altered"]);
 }
+
+#[test]
+fn what_is_refused_is_counted_and_told_until_it_arrives() {
+    let mut run = Run::new();
+    let name = log("0010");
+    run.digest("09:00:00", &digest(1), &[entry(&name, 7)]);
+    run.tell("09:00:01", vec![Note::Notified(name.clone()), shipped_as(&name, 8)]);
+    let send = |run: &mut Run, now: &str, fate: Fate| {
+        let sent = run.outcome.lot.iter().map(|waiting| (waiting.ticket, fate.clone())).collect();
+        let intake = Intake { sent, wake: true, ..Intake::default() };
+        run.outcome = run.store.write(at(now), |tx| cycle(tx, &run.rules, &intake)).unwrap();
+    };
+    assert_eq!(run.outcome.lot.len(), 1, "the finding");
+    let refused = Fate::Refused(outbox::Refused::new("mapping-refused", "x"));
+    send(&mut run, "09:00:02", refused);
+    assert_eq!(run.outcome.added.refusals, BTreeMap::from([("mapping-refused".to_owned(), 1)]));
+    assert_eq!((run.outcome.lot.len(), run.outcome.levels.outbox, run.outcome.levels.refused), (0, 1, 1));
+    assert_eq!(run.outcome.next, Some(at("09:00:07")));
+    run.tell("09:00:07", vec![]);
+    send(&mut run, "09:00:08", Fate::Arrived);
+    assert_eq!((run.outcome.levels.outbox, run.outcome.refusals.len(), run.outcome.woken), (0, 0, true));
+}
+
+#[test]
+fn what_cannot_be_delivered_for_as_long_as_things_are_kept_is_dropped_and_counted() {
+    let mut run = Run::new();
+    let name = log("0010");
+    run.rules.keep = HOUR;
+    run.digest("09:00:00", &digest(1), &[entry(&name, 7)]);
+    run.tell("09:00:01", vec![Note::Notified(name.clone()), shipped_as(&name, 8)]);
+    let sent = run.outcome.lot.iter().map(|waiting| (waiting.ticket, Fate::Unanswered)).collect();
+    let intake = Intake { sent, ..Intake::default() };
+    run.store.write(at("09:00:02"), |tx| cycle(tx, &run.rules, &intake)).unwrap();
+    run.cycle("10:00:02", vec![], vec![], true);
+    assert_eq!(run.outcome.added.dropped, Dropped::default());
+    run.cycle("10:00:03", vec![], vec![], true);
+    assert_eq!(run.outcome.added.dropped.findings, 1);
+}

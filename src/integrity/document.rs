@@ -3,7 +3,8 @@
 //! The `_id` is a hash of what the document is about, so that saying it again is a duplicate, whoever says it.
 
 use super::ledger::Entry;
-use super::model::{ChainState, FileState, Hour, Listed};
+use super::model::{ChainState, DigestRow, FileState, Hour, HourKey, Listed};
+use super::peers::{self, FILES_A_DOCUMENT};
 use crate::output::document::prune;
 use crate::record::trail_key::TrailKey;
 use crate::verify::finding::{Finding, Kind, Severity};
@@ -102,6 +103,7 @@ impl Writer {
             "cloud": {"account": {"id": key.account}, "region": key.region},
             "trailship": {"ledger": {
                 "hour": display(key.hour),
+                "process": self.process,
                 "expected": entry.expected,
                 "notified": hour.notified,
                 "read": hour.read,
@@ -116,6 +118,60 @@ impl Writer {
         let id = id(&["ledger_hour", process, &key.account, &key.region, &display(key.hour)]);
         let severity = if entry.is_complete { Severity::Note } else { Severity::Incomplete };
         Told { action: "ledger_hour", is_finding: false, severity, id, reason: reason.to_owned(), document }
+    }
+
+    /// What this process knows of log files of one hour, for the others; nothing when there are none.
+    pub fn files(&self, key: &HourKey, files: &[FileState], now: Timestamp) -> Vec<Told> {
+        let Some(process) = &self.process else { return Vec::new() };
+        let told = files.chunks(FILES_A_DOCUMENT).map(|files| {
+            let (lists, hour) = (peers::lists(files), display(key.hour));
+            // Another content is another document.
+            let id = id(&[peers::FILES, process, &key.account, &key.region, &hour, &lists.to_string()]);
+            let reason = format!("{} log files of {} in {} at {hour}", files.len(), key.account, key.region);
+            let ledger = json!({"hour": hour, "process": process, "files": lists});
+            self.state(peers::FILES, id, reason, (&key.account, &key.region), key.hour, json!({"ledger": ledger}), now)
+        });
+        told.collect()
+    }
+
+    /// The time that an authentic digest covers, for other processes; nothing when there are none.
+    pub fn covered(&self, chain: &ChainState, row: &DigestRow, now: Timestamp) -> Option<Told> {
+        let (process, (start, end)) =
+            (self.process.as_ref()?, row.covers.filter(|_| row.authentic && !chain.backfill)?);
+        let id = id(&[peers::DIGEST, process, &row.name.to_string(), &row.hash]);
+        let reason = format!("{} is authentic", row.name);
+        let integrity = json!({"digest_key": row.name.key, "digest_start": display(start), "digest_end": display(end)});
+        let more = json!({"ledger": {"process": process}, "integrity": integrity});
+        Some(self.state(peers::DIGEST, id, reason, (&chain.account, &chain.region), end, more, now))
+    }
+
+    /// What processes tell each other; neither a finding nor a count.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one document")]
+    fn state(
+        &self,
+        action: &'static str,
+        id: String,
+        reason: String,
+        (account, region): (&str, &str),
+        time: Timestamp,
+        trailship: Value,
+        now: Timestamp,
+    ) -> Told {
+        let mut document = json!({
+            "@timestamp": display(time),
+            "event": {
+                "kind": "state",
+                "category": ["file"],
+                "type": ["info"],
+                "action": action,
+                "severity": severity(Severity::Note),
+            },
+            "message": reason,
+            "cloud": {"account": {"id": account}, "region": region},
+            "trailship": trailship,
+        });
+        self.complete(&mut document, now);
+        Told { action, is_finding: false, severity: Severity::Note, id, reason, document }
     }
 
     fn told(
@@ -310,8 +366,21 @@ mod tests {
     fn every_field_is_in_the_table() {
         let chain = ChainState::of(&Name::new("b", DIGEST), at("04:11:00")).unwrap();
         let entry = Entry { expected: Some(1), lacking: 1, is_complete: false, reason: "x".to_owned() };
-        let hour = writer().hour(&hour("03:00:00"), &entry, at("09:00:00"));
-        for told in [altered(), writer().silent(&chain, at("09:00:00")), hour] {
+        let one = hour("03:00:00");
+        let hour = writer().hour(&one, &entry, at("09:00:00"));
+        let several = Writer { process: Some("p".to_owned()), ..writer() };
+        let covers = Some((at("03:00:00"), at("04:00:00")));
+        let row = DigestRow { covers, authentic: true, ..DigestRow::new(Name::new("b", DIGEST), one.first).unwrap() };
+        let file = FileState {
+            notified: true,
+            compared: Some(crate::integrity::model::Compared::Missing),
+            ..crate::integrity::ledger::tests::listed(KEY)
+        };
+        let mut states = several.files(&one.key, &[file], at("09:00:00"));
+        states.extend(several.covered(&chain, &row, at("09:00:00")));
+        assert_eq!(states.len(), 2);
+        assert_eq!(writer().covered(&chain, &row, at("09:00:00")), None, "there is nobody else");
+        for told in states.into_iter().chain([altered(), writer().silent(&chain, at("09:00:00")), hour]) {
             let mut fields = Vec::new();
             leaves(&told.document, String::new(), &mut fields);
             for field in fields {

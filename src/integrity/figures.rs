@@ -1,6 +1,7 @@
 //! What verification has done, counted for `/metrics` and the summary.
 
 use super::model::Compared;
+use super::outbox::{Dropped, Refusals};
 use super::store::Levels;
 use crate::status::IntegrityStatus;
 use std::collections::BTreeMap;
@@ -18,6 +19,10 @@ pub(super) struct Added {
     pub compared: BTreeMap<Compared, u64>,
     pub findings: BTreeMap<&'static str, u64>,
     pub hours: u64,
+    /// Tries that the data stream refused, by code.
+    pub refusals: BTreeMap<String, u64>,
+    /// Documents that were given up.
+    pub dropped: Dropped,
 }
 
 impl Figures {
@@ -34,13 +39,19 @@ impl Figures {
         for (compared, n) in &added.compared {
             *status.files.entry(compared.label().to_owned()).or_default() += n;
         }
+        status.dropped_findings += added.dropped.findings;
+        status.dropped_ledger += added.dropped.ledger;
+        for (code, n) in &added.refusals {
+            *status.refusals.entry(code.clone()).or_default() += n;
+        }
         for (action, n) in &added.findings {
             *status.findings.entry((*action).to_owned()).or_default() += n;
         }
     }
 
-    pub(super) fn levels(&self, levels: Levels) {
+    pub(super) fn levels(&self, levels: Levels, refusals: &BTreeMap<String, Refusals>) {
         let mut status = self.lock();
+        status.refused = refusals.iter().map(|(code, refusals)| (code.clone(), refusals.documents)).collect();
         (status.awaiting, status.outbox, status.store_bytes) = (levels.awaiting, levels.outbox, levels.bytes);
     }
 

@@ -4,10 +4,16 @@
 //! hours without a valid digest, chains whose digests stopped. What may still come is awaited, and no gap. Files that were
 //! altered are findings, not gaps: their records are there.
 
+mod whole;
+
+pub use whole::Others;
+
 use super::ledger::{self, SLACK};
 use super::model::{ChainState, Compared, FileState, HOUR, HourKey};
+use super::outbox::Undelivered;
 use super::store::View;
 use crate::verify::moment;
+use crate::verify::scope::Name;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +37,8 @@ pub struct Asked {
 /// The answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Gaps {
+    /// Whose part it is.
+    pub scope: Scope,
     pub hours: u64,
     /// Hours that the ledger has not closed yet.
     pub open_hours: u64,
@@ -51,6 +59,21 @@ pub struct Gaps {
     pub without_digest: Vec<Uncovered>,
     /// Chains that are said to be silent.
     pub silent: Vec<Silent>,
+    /// Findings and hours that have not arrived in the data stream, of whatever time.
+    pub undelivered: Undelivered,
+}
+
+/// Whose part of the ledger was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// That of the only process.
+    #[default]
+    Alone,
+    /// That of this process, as those of others cannot be read, for this reason.
+    OwnPart(String),
+    /// Those of so many processes.
+    Whole(u64),
 }
 
 /// A log file that is not in the index.
@@ -144,18 +167,21 @@ pub struct Silent {
 }
 
 impl Gaps {
-    /// What `view` says about the part of the ledger that is asked about.
-    pub fn of(view: &View, asked: &Asked) -> Gaps {
-        let mut gaps = Gaps::default();
-        gaps.count(view, asked);
-        gaps.look_at_files(view, asked);
-        gaps.look_at_chains(view, asked);
+    /// What `view` and other processes say about the part of the ledger that is asked about.
+    pub fn of(view: &View, asked: &Asked, others: &Others) -> Gaps {
+        let undelivered = view.undelivered.clone();
+        let mut gaps = Gaps { undelivered, scope: others.scope(), ..Gaps::default() };
+        gaps.count(view, asked, others);
+        let seen = gaps.look_at_files(view, asked, others);
+        gaps.look_at_others(view, asked, others, &seen);
+        gaps.look_at_chains(view, asked, others);
         gaps
     }
 
-    /// Whether something is missing.
+    /// Whether something is missing; what the data stream refuses is, whatever time it is about.
     pub fn is_any(&self) -> bool {
-        self.missing > 0 || !self.without_digest.is_empty() || !self.silent.is_empty()
+        let refused = self.undelivered.refused_documents() > 0;
+        self.missing > 0 || !self.without_digest.is_empty() || !self.silent.is_empty() || refused
     }
 
     /// Whether nothing is known of that time at all.
@@ -163,10 +189,11 @@ impl Gaps {
         self.hours == 0 && !self.is_any()
     }
 
-    fn count(&mut self, view: &View, asked: &Asked) {
+    fn count(&mut self, view: &View, asked: &Asked, others: &Others) {
         let places: BTreeSet<_> = view.chains.iter().map(|chain| (&chain.account, &chain.region)).collect();
+        let mut hours = BTreeSet::new();
         for hour in view.hours.iter().filter(|hour| asked.is_about(&hour.key)) {
-            self.hours += 1;
+            hours.insert(&hour.key);
             self.open_hours += u64::from(hour.closed.is_none());
             if places.contains(&(&hour.key.account, &hour.key.region)) {
                 *self.expected.get_or_insert(0) += hour.expected;
@@ -177,30 +204,53 @@ impl Gaps {
             self.failed += hour.failed;
             self.records += hour.records;
         }
+        for (key, counted) in others.hours().filter(|(key, _)| asked.is_about(key)) {
+            hours.insert(key);
+            self.notified += counted.notified;
+            self.read += counted.read;
+            self.indexed += counted.indexed;
+            self.failed += counted.failed;
+            self.records += counted.records;
+        }
+        self.hours = hours.len() as u64;
+        if others.peers().is_some() {
+            self.expected = others.expected(view, asked);
+        }
     }
 
-    fn look_at_files(&mut self, view: &View, asked: &Asked) {
+    /// What the own process lacks and no other has; the names of all that it lacks, as they are judged by that.
+    fn look_at_files<'v>(&mut self, view: &'v View, asked: &Asked, others: &Others) -> BTreeSet<&'v Name> {
+        let mut seen = BTreeSet::new();
         let closed: BTreeSet<&HourKey> =
             view.hours.iter().filter(|hour| hour.closed.is_some()).map(|hour| &hour.key).collect();
         for (key, file) in view.files.iter().filter(|(key, file)| asked.is_about(key) && ledger::lacks(file)) {
+            seen.insert(&file.name);
+            if others.has_settled(&file.name) {
+                continue;
+            }
             let decided = file.failed.is_some() || file.compared.is_some() || closed.contains(key);
             if !decided && view.taken < moment::plus(file.changed, asked.late_after) {
                 self.awaited += 1;
                 continue;
             }
-            self.missing += 1;
-            if self.files.len() < NAMED {
-                self.files.push(Missing::of(key, file));
-            }
+            self.add(Missing::of(key, file));
+        }
+        seen
+    }
+
+    fn add(&mut self, missing: Missing) {
+        self.missing += 1;
+        if self.files.len() < NAMED {
+            self.files.push(missing);
         }
     }
 
-    fn look_at_chains(&mut self, view: &View, asked: &Asked) {
+    fn look_at_chains(&mut self, view: &View, asked: &Asked, others: &Others) {
         let mut covered: BTreeMap<(&str, &str), Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
         let chains: BTreeMap<&str, &ChainState> = view.chains.iter().map(|chain| (&*chain.id, chain)).collect();
         for chain in view.chains.iter().filter(|chain| asked.is_about_chain(chain)) {
             covered.entry((&chain.account, &chain.region)).or_default();
-            if chain.silent {
+            if chain.silent && !others.has_heard_of(chain) {
                 self.silent.push(Silent::of(chain));
             }
         }
@@ -208,6 +258,11 @@ impl Gaps {
             let Some(chain) = chains.get(&**id).filter(|chain| !chain.backfill) else { continue };
             if let Some(covered) = covered.get_mut(&(&*chain.account, &*chain.region)) {
                 covered.push((*from, *to));
+            }
+        }
+        for ((account, region), spans) in others.peers().into_iter().flat_map(|peers| &peers.covered) {
+            if asked.is_about_place(account, region) {
+                covered.entry((account, region)).or_default().extend(spans);
             }
         }
         // The digest of an hour comes after it, and its delivery takes time.
@@ -284,7 +339,7 @@ mod tests {
     }
 
     fn view() -> View {
-        View { taken: at("20:00:00"), hours: vec![], files: vec![], chains: vec![], covered: vec![] }
+        View::empty(at("20:00:00"))
     }
 
     #[test]
@@ -301,7 +356,7 @@ mod tests {
             (FileState { compared: Some(Compared::Altered), ..indexed }, None),
         ] {
             let view = View { files: vec![(key.clone(), file)], hours: vec![hour("03:00:00")], ..view() };
-            let gaps = Gaps::of(&view, &asked());
+            let gaps = Gaps::of(&view, &asked(), &Others::Nobody);
             assert_eq!(gaps.files.first().map(|missing| missing.why), why);
             assert_eq!((gaps.missing, gaps.is_any()), (u64::from(why.is_some()), why.is_some()));
         }
@@ -313,7 +368,7 @@ mod tests {
         let files = vec![(hour("03:00:00").key, FileState { notified: true, ..listed("a") })];
         let open = View { files: files.clone(), hours: vec![hour("03:00:00")], ..view() };
         let counts = |view: &View| {
-            let gaps = Gaps::of(view, &asked());
+            let gaps = Gaps::of(view, &asked(), &Others::Nobody);
             (gaps.awaited, gaps.missing, gaps.open_hours)
         };
         assert_eq!(counts(&View { taken: at("05:29:59"), ..open.clone() }), (1, 0, 1));
@@ -328,7 +383,7 @@ mod tests {
         let chains = vec![chain()];
         let covered = vec![span("01:00:31", "02:00:31"), span("03:00:31", "04:00:31")];
         let of = |view: View| -> Vec<(Timestamp, Timestamp)> {
-            Gaps::of(&view, &asked()).without_digest.into_iter().map(|it| (it.from, it.to)).collect()
+            Gaps::of(&view, &asked(), &Others::Nobody).without_digest.into_iter().map(|it| (it.from, it.to)).collect()
         };
         let view = View { chains, covered, ..view() };
         let middle = (at("02:00:31"), at("03:00:31"));
@@ -354,12 +409,12 @@ mod tests {
             chains: vec![silent],
             ..view()
         };
-        let all = Gaps::of(&view, &asked());
+        let all = Gaps::of(&view, &asked(), &Others::Nobody);
         assert_eq!((all.hours, all.indexed, all.expected), (2, 7, Some(5)), "in eu-west-1 nothing is expected");
         assert_eq!((all.silent.len(), all.is_any()), (1, true));
-        let one = Gaps::of(&view, &Asked { regions: vec!["eu-west-1".to_owned()], ..asked() });
+        let one = Gaps::of(&view, &Asked { regions: vec!["eu-west-1".to_owned()], ..asked() }, &Others::Nobody);
         assert_eq!((one.hours, one.expected, one.silent.len()), (1, None, 0));
-        let none = Gaps::of(&view, &Asked { accounts: vec!["999988887777".to_owned()], ..asked() });
+        let none = Gaps::of(&view, &Asked { accounts: vec!["999988887777".to_owned()], ..asked() }, &Others::Nobody);
         assert!(none.is_unknown() && !none.is_any());
     }
 }

@@ -18,6 +18,8 @@ mod judge;
 pub mod ledger;
 pub mod model;
 pub mod note;
+pub mod outbox;
+pub mod peers;
 pub mod store;
 mod stream;
 pub mod view;

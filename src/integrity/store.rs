@@ -9,10 +9,12 @@
 //!
 //! Leaves out what rows mean (`model`), and reading beside a running process (`view`).
 
+mod outbox;
 mod tx;
 
 use super::ledger;
 pub use super::model::{ChainState, Compared, DigestRow, FileState, HOUR, Hour, HourKey, Listed, Place, Task};
+use super::outbox::Undelivered;
 use crate::state;
 use crate::verify::scope::Name;
 use jiff::Timestamp;
@@ -44,8 +46,12 @@ const CHAINS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("chains");
 const DIGESTS: TableDefinition<'_, (&str, i64, &str), &[u8]> = TableDefinition::new("digests");
 /// By second, and task.
 const AGENDA: TableDefinition<'_, (i64, &str), ()> = TableDefinition::new("agenda");
-/// By number: `_id`, a line feed, the document.
+/// Documents that were not tried yet, by number.
 const OUTBOX: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("outbox");
+/// Documents that were tried, by the second of the next try and number.
+const PUT_OFF: TableDefinition<'_, (i64, u64), &[u8]> = TableDefinition::new("put_off");
+/// What is refused at present, by code.
+const REFUSALS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("refusals");
 /// `_id`s of what was said, with the second.
 const SAID: TableDefinition<'_, &str, i64> = TableDefinition::new("said");
 
@@ -73,19 +79,14 @@ pub struct Tx<'t> {
     chains: Table<'t, &'static str, &'static [u8]>,
     digests: Table<'t, (&'static str, i64, &'static str), &'static [u8]>,
     agenda: Table<'t, (i64, &'static str), ()>,
+    meta: Table<'t, &'static str, u64>,
     outbox: Table<'t, u64, &'static [u8]>,
+    put_off: Table<'t, (i64, u64), &'static [u8]>,
+    refusals: Table<'t, &'static str, &'static [u8]>,
     said: Table<'t, &'static str, i64>,
     /// Hours that changed, written at the end.
     changed: BTreeMap<HourKey, Hour>,
     now: Timestamp,
-}
-
-/// A document that waits for its outcome.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    pub number: u64,
-    pub id: String,
-    pub document: Vec<u8>,
 }
 
 /// How much is waited for.
@@ -93,10 +94,21 @@ pub struct Waiting {
 pub struct Levels {
     /// Tasks for later.
     pub awaiting: u64,
-    /// Documents without outcome.
+    /// Documents without outcome, and those of them that were refused.
     pub outbox: u64,
+    pub refused: u64,
     /// Bytes of the file.
     pub bytes: u64,
+}
+
+/// Hours that begin from `from` until before `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Question {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// With all files that are remembered, also those that are as they should be.
+    #[serde(default)]
+    pub whole: bool,
 }
 
 /// What is read for people: hours, files that are not as they should be, and chains.
@@ -106,12 +118,15 @@ pub struct View {
     pub taken: Timestamp,
     /// In order of account, region, hour.
     pub hours: Vec<Hour>,
-    /// Files of these hours that are open, lacking, failed or wrong.
+    /// Files of these hours that are open, lacking, failed or wrong; all when the whole was asked for.
     pub files: Vec<(HourKey, FileState)>,
     pub chains: Vec<ChainState>,
     /// What authentic digests cover, one a digest, by the `id` of its chain, in order of time; and always the first of each
     /// chain, whenever it was.
     pub covered: Vec<(String, Timestamp, Timestamp)>,
+    /// Whatever time it is about.
+    #[serde(default)]
+    pub undelivered: Undelivered,
 }
 
 /// Inner faults of the database and of what lies in it.
@@ -125,6 +140,20 @@ pub enum Fault {
     Other(#[from] redb::Error),
     #[error("a row cannot be read: {0}")]
     Row(#[from] serde_json::Error),
+}
+
+impl View {
+    /// Of a store that is not there.
+    pub fn empty(now: Timestamp) -> View {
+        View {
+            taken: now,
+            hours: Vec::new(),
+            files: Vec::new(),
+            chains: Vec::new(),
+            covered: Vec::new(),
+            undelivered: Undelivered::default(),
+        }
+    }
 }
 
 impl Store {
@@ -158,11 +187,11 @@ impl Store {
         }
     }
 
-    /// What there is about hours from `from` until before `to`. Blocks.
+    /// What there is about the hours that are asked for. Blocks.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn view(&self, now: Timestamp, from: Timestamp, to: Timestamp) -> Result<View, StoreError> {
+    pub fn view(&self, now: Timestamp, asked: Question) -> Result<View, StoreError> {
         let mut open = lock(&self.open);
         let database = match open.take() {
             Some(database) => database,
@@ -170,7 +199,7 @@ impl Store {
         };
         let done = caught(|| {
             let read = database.begin_read().map_err(redb::Error::from)?;
-            view(&read, now, from, to)
+            view(&read, now, asked)
         });
         match done {
             Ok(Ok(view)) => {
@@ -186,7 +215,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Busy`] when a process has it.
-    pub fn view_alone(data: &Path, now: Timestamp, from: Timestamp, to: Timestamp) -> Result<Option<View>, StoreError> {
+    pub fn view_alone(data: &Path, now: Timestamp, asked: Question) -> Result<Option<View>, StoreError> {
         let store = Store::new(data);
         if !store.path.exists() {
             return Ok(None);
@@ -194,7 +223,7 @@ impl Store {
         // After a kill the file must be mended, which takes writing.
         let database = store.open_file()?;
         *lock(&store.open) = Some(database);
-        store.view(now, from, to).map(Some)
+        store.view(now, asked).map(Some)
     }
 
     /// Opens the file, and begins a new one in place of one that cannot be used.
@@ -283,8 +312,8 @@ fn prepare(database: &Database) -> Result<Option<u64>, Fault> {
             return Ok(Some(version));
         }
         meta.insert("version", VERSION)?;
-        Tx::new(&write, Timestamp::UNIX_EPOCH)?;
     }
+    Tx::new(&write, Timestamp::UNIX_EPOCH)?;
     write.commit().map_err(redb::Error::from)?;
     Ok(None)
 }
@@ -306,8 +335,9 @@ fn write<T>(
     Ok(done)
 }
 
-fn view(read: &redb::ReadTransaction, now: Timestamp, from: Timestamp, to: Timestamp) -> Result<View, Fault> {
-    let mut view = View { taken: now, hours: Vec::new(), files: Vec::new(), chains: Vec::new(), covered: Vec::new() };
+fn view(read: &redb::ReadTransaction, now: Timestamp, asked: Question) -> Result<View, Fault> {
+    let Question { from, to, whole } = asked;
+    let mut view = View { undelivered: outbox::undelivered(read)?, ..View::empty(now) };
     for row in read.open_table(HOURS)?.iter()? {
         let hour: Hour = parse(row?.1.value())?;
         if from <= hour.key.hour && hour.key.hour < to {
@@ -317,10 +347,10 @@ fn view(read: &redb::ReadTransaction, now: Timestamp, from: Timestamp, to: Times
     let files = read.open_table(FILES)?;
     let is_whole =
         |hour: &Hour| hour.open + hour.wrong + hour.failed == 0 && hour.indexed >= hour.expected.max(hour.notified);
-    for hour in view.hours.iter().filter(|hour| !is_whole(hour)) {
+    for hour in view.hours.iter().filter(|hour| whole || !is_whole(hour)) {
         for row in files.range(of_hour(&hour.key))? {
             let file: FileState = parse(row?.1.value())?;
-            if file.is_open() || file.is_wrong() || file.failed.is_some() || ledger::lacks(&file) {
+            if whole || file.is_open() || file.is_wrong() || file.failed.is_some() || ledger::lacks(&file) {
                 view.files.push((hour.key.clone(), file));
             }
         }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::integrity::ledger::tests::at;
+use crate::integrity::outbox::{Fate, Ticket, Waiting};
 
 const KEY: &str = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/03/01/111122223333_CloudTrail_us-east-1_20260301T0310Z_AbCdEfGhIjKlMnOp.json.gz";
 
@@ -24,19 +25,21 @@ fn what_was_written_is_there_after_a_kill() {
         .write(at("03:12:00"), |tx| {
             tx.put_file(&place, None, &read)?;
             tx.plan(at("05:12:00"), &task())?;
-            tx.say("id", b"{}").map(drop)
+            tx.say("id", true, b"{}").map(drop)
         })
         .unwrap();
     // What a kill leaves: the file as it is on disk, without an orderly end.
     let copy = tempfile::tempdir().unwrap();
     std::fs::copy(store.path(), copy.path().join(FILE)).unwrap();
     let left = Store::new(copy.path());
-    let view = left.view(at("03:13:00"), at("03:00:00"), at("04:00:00")).unwrap();
+    let view = left.view(at("03:13:00"), Question { from: at("03:00:00"), to: at("04:00:00"), whole: false }).unwrap();
     assert_eq!((view.hours[0].notified, view.hours[0].read, view.hours[0].records), (1, 1, 3));
     left.write(at("05:12:00"), |tx| {
         assert_eq!(tx.file(&read.name, &place)?, Some(read.clone()));
         assert_eq!(tx.due(10)?, [(at("05:12:00"), task())]);
-        assert_eq!(tx.outbox(10)?, [Waiting { number: 0, id: "id".to_owned(), document: b"{}".to_vec() }]);
+        let ticket = Ticket { number: 0, due: None };
+        let waiting = Waiting { ticket, id: "id".to_owned(), document: b"{}".to_vec(), in_doubt: false };
+        assert_eq!(tx.outbox(10)?, [waiting]);
         Ok(())
     })
     .unwrap();
@@ -116,11 +119,11 @@ fn an_hour_counts_what_its_files_are() {
 fn what_was_said_is_not_said_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::new(folder.path());
-    let said = |now, id: &str| store.write(now, |tx| tx.say(id, b"{}")).unwrap();
+    let said = |now, id: &str| store.write(now, |tx| tx.say(id, true, b"{}")).unwrap();
     assert!(said(at("03:00:00"), "a"));
     assert!(!said(at("03:00:01"), "a"));
     assert!(said(at("03:00:02"), "b"));
-    store.write(at("03:00:03"), |tx| tx.sent(0)).unwrap();
+    store.write(at("03:00:03"), |tx| tx.tried(Ticket { number: 0, due: None }, &Fate::Arrived)).unwrap();
     assert!(!said(at("03:00:04"), "a"), "its outcome does not make it news");
     let left = store.write(at("03:00:05"), |tx| tx.outbox(10)).unwrap();
     assert_eq!(left.iter().map(|waiting| waiting.id.as_str()).collect::<Vec<_>>(), ["b"]);

@@ -4,10 +4,9 @@
 //! `path.data`, and the running process writes the answer beside it, from one consistent state. Questions are looked for
 //! once a second; one that nobody waits for any more is removed.
 
-use super::store::{Store, StoreError, View};
+use super::store::{Question, Store, StoreError, View};
 use crate::state::{self, StateError};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -37,21 +36,14 @@ pub enum ViewError {
     Silent { data: PathBuf },
 }
 
-/// Hours that begin from `from` until before `to`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Question {
-    from: Timestamp,
-    to: Timestamp,
-}
-
-/// What is known of the hours that begin from `from` until before `to`, by the store in the folder `data`; `None` when there
-/// is no store. Blocks, up to half a minute.
+/// What is known of the hours that are asked for, by the store in the folder `data`; `None` when there is no store. Blocks, up
+/// to half a minute.
 ///
 /// # Errors
 /// [`ViewError`].
-pub fn take(data: &Path, now: Timestamp, from: Timestamp, to: Timestamp) -> Result<Option<View>, ViewError> {
-    match Store::view_alone(data, now, from, to) {
-        Err(StoreError::Busy { .. }) => ask(data, now, Question { from, to }),
+pub fn take(data: &Path, now: Timestamp, asked: Question) -> Result<Option<View>, ViewError> {
+    match Store::view_alone(data, now, asked) {
+        Err(StoreError::Busy { .. }) => ask(data, now, asked),
         viewed => Ok(viewed?),
     }
 }
@@ -70,8 +62,8 @@ pub fn answer(store: &Store, data: &Path, now: Timestamp) -> Result<(), ViewErro
             let question = read(&path);
             // Removed first: what cannot be answered is not tried again and again.
             let _ = fs::remove_file(&path);
-            if let Some(Question { from, to }) = question {
-                let view = store.view(now, from, to)?;
+            if let Some(question) = question {
+                let view = store.view(now, question)?;
                 state::save(&path.with_extension("answer"), VERSION, &view)?;
             }
         }
@@ -90,7 +82,7 @@ fn ask(data: &Path, now: Timestamp, question: Question) -> Result<Option<View>, 
             break Ok(Some(view));
         }
         // It may have ended meanwhile.
-        match Store::view_alone(data, now, question.from, question.to) {
+        match Store::view_alone(data, now, question) {
             Err(StoreError::Busy { .. }) => {}
             viewed => break viewed.map_err(ViewError::from),
         }
@@ -129,15 +121,19 @@ mod tests {
         store
     }
 
+    fn asked() -> Question {
+        Question { from: at("03:00:00"), to: at("04:00:00"), whole: false }
+    }
+
     fn taken(data: &Path) -> View {
-        take(data, at("09:00:00"), at("03:00:00"), at("04:00:00")).unwrap().unwrap()
+        take(data, at("09:00:00"), asked()).unwrap().unwrap()
     }
 
     #[test]
     fn the_same_alone_and_beside_a_running_process() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
-        assert!(take(data, at("09:00:00"), at("03:00:00"), at("04:00:00")).unwrap().is_none());
+        assert!(take(data, at("09:00:00"), asked()).unwrap().is_none());
         drop(filled(data));
         let alone = taken(data);
         assert_eq!((alone.hours.len(), alone.files.len(), alone.hours[0].failed), (1, 1, 1));

@@ -11,14 +11,16 @@ use super::document::{Told, Writer};
 use super::figures::Figures;
 use super::model::Task;
 use super::note::{Note, Teller};
+use super::outbox::{Fate, Refusals, Ticket};
 use super::store::Store;
 use super::stream;
 use super::view;
 use crate::ack::Hold;
 use crate::output::Output;
+use crate::output::parking::Parking;
 use crate::verify::finding::Severity;
 use jiff::Timestamp;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +39,8 @@ const WAITING: usize = 100_000;
 const ASKED: usize = 4;
 /// How often questions of other processes are looked for.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often documents that were put off are woken at most.
+const WAKE: Duration = Duration::from_secs(60);
 /// How often it is looked for silent chains, and for what is old.
 const SWEEP: Duration = Duration::from_secs(60);
 const FORGET: Duration = Duration::from_secs(600);
@@ -58,6 +62,10 @@ pub struct Integrity {
 /// Where documents go.
 pub struct Sink {
     pub output: Arc<dyn Output>,
+    /// Learns why `output` parks what it parks.
+    pub refused: Arc<Parking>,
+    /// Longest wait for one lot; what has no outcome by then is put off, so that it holds up no other.
+    pub time: Duration,
     /// Longest wait for the last documents at the end of a run.
     pub patience: Duration,
 }
@@ -123,8 +131,8 @@ impl Integrity {
 /// What a job of this task came to.
 enum Job {
     Answered(Answer),
-    /// Documents with an outcome.
-    Sent(Vec<u64>),
+    /// What became of documents.
+    Sent(Vec<(Ticket, Fate)>),
 }
 
 struct Work {
@@ -139,6 +147,10 @@ struct Work {
     /// When it was last looked for silent chains, and for what is old.
     swept: Option<Instant>,
     forgotten: Option<Instant>,
+    /// When documents that were put off were last woken.
+    woken: Option<Instant>,
+    /// Codes of refusals that were said and last.
+    refused: BTreeSet<String>,
     said: Said,
 }
 
@@ -154,6 +166,8 @@ impl Work {
             failing: false,
             swept: None,
             forgotten: None,
+            woken: None,
+            refused: BTreeSet::new(),
             said: Said::default(),
         }
     }
@@ -197,8 +211,15 @@ impl Work {
                 }
                 let nobody = self.own.sources.is_empty();
                 let is_done = outcome.lot.is_empty() && (nobody || outcome.asks.is_empty());
+                let waiting = outcome.levels.outbox;
                 self.start(outcome);
                 if shipped.is_cancelled() && !told && is_done && self.is_idle() {
+                    if waiting > 0 {
+                        tracing::warn!(
+                            documents = waiting,
+                            "findings and hours of the ledger were not taken; they are tried again after the next start"
+                        );
+                    }
                     return;
                 }
             } else if shipped.is_cancelled() && !told {
@@ -230,9 +251,9 @@ impl Work {
     fn done(&mut self, done: Option<Job>) {
         match done {
             Some(Job::Answered(answer)) => self.intake.answers.push(answer),
-            Some(Job::Sent(numbers)) => {
+            Some(Job::Sent(fates)) => {
                 self.sending = false;
-                self.intake.sent.extend(numbers);
+                self.intake.sent.extend(fates);
             }
             // A panic in a job: which one is not known, so that all are asked again.
             None => {
@@ -251,6 +272,7 @@ impl Work {
         intake.running.retain(|task| intake.answers.iter().all(|answer| answer.task != *task));
         let is_due = |last: Option<Instant>, period| last.is_none_or(|last| last.elapsed() >= period);
         (intake.sweep, intake.forget) = (is_due(self.swept, SWEEP), is_due(self.forgotten, FORGET));
+        intake.wake = is_due(self.woken, WAKE);
         if intake.sweep {
             self.swept = Some(Instant::now());
         }
@@ -280,7 +302,10 @@ impl Work {
                 }
                 outcome.levels.bytes = bytes;
                 self.own.figures.add(&outcome.added);
-                self.own.figures.levels(outcome.levels);
+                self.own.figures.levels(outcome.levels, &outcome.refusals);
+                if outcome.woken {
+                    self.woken = Some(Instant::now());
+                }
                 self.say(&outcome);
                 Some(outcome)
             }
@@ -304,14 +329,7 @@ impl Work {
         if !self.sending && !outcome.lot.is_empty() {
             self.sending = true;
             let (sink, lot) = (Arc::clone(&self.sink), outcome.lot);
-            self.jobs.spawn(async move {
-                let documents = lot.len();
-                let ended = stream::send(&*sink.output, lot).await;
-                if ended.len() < documents {
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Job::Sent(ended)
-            });
+            self.jobs.spawn(async move { Job::Sent(stream::send(&sink, &lot).await) });
         }
         if self.own.sources.is_empty() {
             return;
@@ -341,6 +359,33 @@ impl Work {
         }
         for told in outcome.told.iter().filter(|told| told.is_finding) {
             self.said.finding(told);
+        }
+        self.say_refusals(&outcome.refusals);
+        let dropped = outcome.added.dropped;
+        if dropped.findings + dropped.ledger > 0 {
+            tracing::error!(
+                findings = dropped.findings,
+                hours = dropped.ledger,
+                "documents of integrity are given up: they could not be delivered for `integrity.keep`, or were more than the outbox holds"
+            );
+        }
+    }
+
+    /// Each kind once, until it has passed.
+    fn say_refusals(&mut self, refusals: &BTreeMap<String, Refusals>) {
+        for (code, told) in refusals.iter().filter(|(code, _)| !self.refused.contains(*code)) {
+            tracing::error!(
+                code,
+                documents = told.documents,
+                reason = told.reason,
+                "the data stream of integrity refuses documents; they are kept and tried again: run `trailship setup` for its template, and see `trailship gaps` for how many there are"
+            );
+        }
+        for code in self.refused.iter().filter(|code| !refusals.contains_key(*code)) {
+            tracing::info!(code, "the data stream of integrity has taken what it refused");
+        }
+        if !self.refused.iter().eq(refusals.keys()) {
+            self.refused = refusals.keys().cloned().collect();
         }
     }
 }

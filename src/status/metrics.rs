@@ -163,6 +163,17 @@ impl Families<'_, '_> {
         let level = |n: u64| [([], i64::try_from(n).unwrap_or(i64::MAX))];
         self.gauges("integrity_awaiting", "Checks that wait for their time.", level(it.awaiting))?;
         self.gauges("integrity_outbox", "Findings and hours that were not delivered yet.", level(it.outbox))?;
+        let refused =
+            it.refused.iter().map(|(code, n)| ([("code", code.as_str())], i64::try_from(*n).unwrap_or(i64::MAX)));
+        self.gauges("integrity_refused", "Those of them that the data stream refuses, by code.", refused)?;
+        let refusals = it.refusals.iter().map(|(code, n)| ([("code", code.as_str())], *n));
+        self.counters("integrity_refusals", "Tries that the data stream refused, by code.", refusals)?;
+        let dropped = [("finding", it.dropped_findings), ("ledger", it.dropped_ledger)];
+        self.counters(
+            "integrity_dropped",
+            "Findings and hours that were given up without having been delivered.",
+            dropped.map(|(what, n)| ([("what", what)], n)),
+        )?;
         self.gauges("integrity_store_bytes", "Size of the store.", level(it.store_bytes))
     }
 

@@ -1,7 +1,7 @@
 //! `/status`: one page for people, without scripts, that loads itself anew every five seconds.
 
 use super::summary::{Lasted, grouped};
-use super::{Health, InputStatus, Summary};
+use super::{Health, InputStatus, IntegrityStatus, Summary};
 use crate::visible;
 use std::fmt::{self, Display, Write};
 
@@ -61,6 +61,9 @@ fn write(out: &mut String, name: &str, summary: &Summary, health: &Health) -> fm
         out.push_str("</table>");
     }
     faults(out, &summary.inputs)?;
+    if let Some(integrity) = &summary.integrity {
+        of_integrity(out, integrity)?;
+    }
     write!(
         out,
         "<footer>version {}, running for {}</footer></body></html>",
@@ -115,6 +118,23 @@ fn faults(out: &mut String, inputs: &[InputStatus]) -> fmt::Result {
     Ok(())
 }
 
+/// What verification found, and what of it has not arrived.
+fn of_integrity(out: &mut String, it: &IntegrityStatus) -> fmt::Result {
+    out.push_str("<h2>Integrity</h2><table><tr><th>Since the start<th>Number");
+    for (label, number) in [
+        ("digests verified", it.digests_verified),
+        ("digests not valid", it.digests_invalid),
+        ("findings made", it.findings_made()),
+        ("documents waiting", it.outbox),
+        ("of these refused by the data stream", it.refused_documents()),
+        ("documents given up", it.dropped_findings + it.dropped_ledger),
+    ] {
+        write!(out, "<tr><td>{label}<td>{}", grouped(number))?;
+    }
+    out.push_str("</table>");
+    Ok(())
+}
+
 const STYLE: &str = "\
     :root{color-scheme:light dark;--line:#8884;--soft:#8882}\
     body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}\
@@ -157,6 +177,16 @@ mod tests {
         assert!(page.contains("<tr><td>a&lt;\\u{1b}[2J\\u{202e}: broken_json, park<td>1,234"), "{page}");
         assert!(!page.contains(['\u{1b}', '\u{202e}']));
         let page = render("n", &Summary::default(), &Health::default());
-        assert!(!page.contains("Could not be shipped"));
+        assert!(!page.contains("Could not be shipped") && !page.contains("Integrity"));
+    }
+
+    #[test]
+    fn findings_that_do_not_arrive_are_told() {
+        let refused = [("mapping-refused".to_owned(), 1_002)].into();
+        let integrity = IntegrityStatus { outbox: 1_005, refused, ..IntegrityStatus::default() };
+        let page = render("n", &Summary { integrity: Some(integrity), ..Summary::default() }, &Health::default());
+        assert!(
+            page.contains("<tr><td>documents waiting<td>1,005<tr><td>of these refused by the data stream<td>1,002")
+        );
     }
 }

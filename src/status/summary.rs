@@ -72,12 +72,30 @@ pub struct IntegrityStatus {
     pub hours_closed: u64,
     /// Checks that wait for their time.
     pub awaiting: u64,
-    /// Documents without outcome.
+    /// Documents that have not arrived.
     pub outbox: u64,
+    /// Those of them that the data stream refuses, by code; and the tries that it refused.
+    pub refused: BTreeMap<String, u64>,
+    pub refusals: BTreeMap<String, u64>,
+    /// Documents that were given up, as they could not be delivered for too long or were too many.
+    pub dropped_findings: u64,
+    pub dropped_ledger: u64,
     pub store_bytes: u64,
     /// Writes of the store, and calls of AWS, that failed and were repeated.
     pub store_failures: u64,
     pub calls_failed: u64,
+}
+
+impl IntegrityStatus {
+    /// Findings that were made.
+    pub fn findings_made(&self) -> u64 {
+        self.findings.values().sum()
+    }
+
+    /// Documents that the data stream refuses.
+    pub fn refused_documents(&self) -> u64 {
+        self.refused.values().sum()
+    }
 }
 
 /// What a run has done.

@@ -4,7 +4,7 @@ use super::digest::Digest;
 use super::evidence::{Content, Failure, Fetched, LogRead, Reading};
 use super::key::hex;
 use super::scope::Name;
-use super::store::{NotOpened, Opened, Store};
+use super::store::{NotOpened, Opened, Share, Store};
 use super::unpack::{Ending, Unpack, UnpackFault};
 use ring::digest::{Context, SHA256};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,8 +14,6 @@ use std::time::Duration;
 const DIGEST_BYTES: u64 = 64 << 20;
 /// Inflated bytes of a log file: CloudTrail delivers at most 50 MB compressed, and gzip shrinks JSON 30 times at best.
 const LOG_BYTES: u64 = 8 << 30;
-/// Inflated bytes from which on a digest is read together with few others only: small objects can hold very large ones.
-const LARGE: usize = 2 << 20;
 /// Stored bytes that are inflated at a time; gzip shrinks a thousand times at best.
 const STEP: usize = 2048;
 /// Tries for a body that breaks off; opening has the SDK's own.
@@ -24,28 +22,34 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads the digest at `name`.
 pub async fn digest(store: &Store, name: &Name) -> Fetched {
+    digest_with_share(store, name).await.0
+}
+
+/// The same, with the share of the store's room that it takes when it is large: to be kept as long as what was read.
+pub async fn digest_with_share(store: &Store, name: &Name) -> (Fetched, Option<Share>) {
     for attempt in 1.. {
         let mut opened = match store.open(name).await {
             Ok(opened) => opened,
-            Err(NotOpened::Missing) => return Fetched::Missing,
-            Err(NotOpened::Failed(failure)) => return Fetched::Failed(failure),
+            Err(NotOpened::Missing) => return (Fetched::Missing, None),
+            Err(NotOpened::Failed(failure)) => return (Fetched::Failed(failure), None),
         };
         match content(&mut opened, store).await {
-            Ok(content) => {
+            Ok((content, share)) => {
                 let mut metadata = opened.metadata;
                 let mut taken = |name: &str| metadata.remove(name);
-                return Fetched::Read(Box::new(Reading {
+                let reading = Box::new(Reading {
                     content,
                     signature: taken("signature"),
                     algorithm: taken("signature-algorithm"),
                     generated: taken("backfill-generation-timestamp"),
-                }));
+                });
+                return (Fetched::Read(reading), share);
             }
-            Err(failure) if attempt >= ATTEMPTS => return Fetched::Failed(failure),
+            Err(failure) if attempt >= ATTEMPTS => return (Fetched::Failed(failure), None),
             Err(_) => tokio::time::sleep(PAUSE * attempt).await,
         }
     }
-    Fetched::Missing
+    (Fetched::Missing, None)
 }
 
 /// Hashes the log file at `name`; stored bytes are counted in `bytes` as they arrive.
@@ -65,13 +69,13 @@ pub async fn log(store: &Store, name: &Name, bytes: &AtomicU64) -> LogRead {
     LogRead::Missing
 }
 
-async fn content(opened: &mut Opened, store: &Store) -> Result<Content, Failure> {
+async fn content(opened: &mut Opened, store: &Store) -> Result<(Content, Option<Share>), Failure> {
     let (mut unpack, mut text, mut context) = (Unpack::new(DIGEST_BYTES), Vec::new(), Context::new(&SHA256));
-    let (mut fault, mut large) = (None, None);
+    let (mut fault, mut share) = (None, None);
     while let Some(stored) = opened.next().await? {
         for step in stored.chunks(STEP) {
-            if large.is_none() && text.len() > LARGE {
-                large = store.large.acquire().await.ok();
+            if share.is_none() && text.len() > store.room.from {
+                share = store.room.take().await;
             }
             if fault.is_none() {
                 fault = unpack
@@ -83,14 +87,19 @@ async fn content(opened: &mut Opened, store: &Store) -> Result<Content, Failure>
             }
         }
     }
-    Ok(match (fault, unpack.finish()) {
+    // A step may be worth more than that, and what it lists is parsed next.
+    if share.is_none() && text.len() > store.room.from {
+        share = store.room.take().await;
+    }
+    let content = match (fault, unpack.finish()) {
         (Some(fault), _) => Content::Broken(fault),
         (None, Ending::Cut) => Content::Cut,
         (None, ending) => match Digest::parse(&text, hex(context.finish().as_ref())) {
             Ok(digest) => Content::Digest(Box::new(digest), ending),
             Err(why) => Content::NoDigest(why, ending),
         },
-    })
+    };
+    Ok((content, share))
 }
 
 async fn hash(opened: &mut Opened, bytes: &AtomicU64) -> Result<LogRead, Failure> {

@@ -13,9 +13,10 @@ use aws_smithy_types::byte_stream::ByteStream;
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The longest wait for a piece of an object.
 const STALL: Duration = Duration::from_secs(60);
@@ -23,10 +24,12 @@ const STALL: Duration = Duration::from_secs(60);
 const PIECE: usize = 256 * 1024;
 /// Beside a file of a copied bucket.
 const METADATA: &str = ".metadata.json";
-/// Large digests in memory at a time.
-const LARGE_AT_A_TIME: usize = 2;
 /// Bytes of such a file.
 const METADATA_BYTES: u64 = 1 << 20;
+/// Inflated bytes from which on a digest is read together with few others only: small objects can hold very large ones.
+const LARGE: usize = 2 << 20;
+/// Large digests in memory at a time.
+const LARGE_AT_A_TIME: usize = 2;
 
 /// Where objects are read instead of where they say they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +89,36 @@ fn bucket_and_prefix(text: &str) -> Option<(String, String)> {
 pub struct Store {
     buckets: Option<Buckets>,
     maps: Vec<PathMap>,
-    /// Held while a large digest is in memory.
-    pub(super) large: Semaphore,
+    pub(super) room: Room,
+}
+
+/// The memory that large digests may take. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// Inflated bytes from which on a digest is large.
+    pub(super) from: usize,
+    free: Arc<Semaphore>,
+}
+
+/// The part of it that one digest takes, until it is dropped.
+pub type Share = OwnedSemaphorePermit;
+
+impl Default for Room {
+    fn default() -> Room {
+        Room::new(LARGE, LARGE_AT_A_TIME)
+    }
+}
+
+impl Room {
+    /// Room for so many digests at a time that inflate to `from` bytes or more.
+    pub fn new(from: usize, digests: usize) -> Room {
+        Room { from, free: Arc::new(Semaphore::new(digests)) }
+    }
+
+    /// Waits for room.
+    pub async fn take(&self) -> Option<Share> {
+        Arc::clone(&self.free).acquire_owned().await.ok()
+    }
 }
 
 /// An object whose head has arrived.
@@ -115,7 +146,12 @@ impl Store {
     /// Without `buckets` only what is mapped to folders can be read.
     pub fn new(buckets: Option<Buckets>, mut maps: Vec<PathMap>) -> Store {
         maps.sort_by_key(|map| std::cmp::Reverse(map.prefix.len()));
-        Store { buckets, maps, large: Semaphore::new(LARGE_AT_A_TIME) }
+        Store { buckets, maps, room: Room::default() }
+    }
+
+    /// The same with room that others share.
+    pub fn within(self, room: Room) -> Store {
+        Store { room, ..self }
     }
 
     /// Opens an object.

@@ -3,8 +3,11 @@
 //! The trails are those of `tests/chain/`, with keys made in the test. Objects go into an S3 with notifications, documents into
 //! files.
 
+mod forged;
 mod ledger;
 mod life;
+mod refused;
+mod several;
 mod tampering;
 
 use crate::support::aws::Trail;

@@ -3,9 +3,11 @@
 //! Only reads, and works beside a running shipper. Keys are foreign text and never printed raw
 //! ([`visible`](crate::cli::visible)).
 
+use crate::app;
 use crate::cli::args::{Format, GapsArgs, Global};
 use crate::cli::{Failure, load, render, visible};
-use crate::integrity::gaps::{Asked, Gaps, Why};
+use crate::integrity::gaps::{Asked, Gaps, Others, Scope, Why};
+use crate::integrity::store::{Question, View};
 use crate::integrity::view;
 use crate::status::grouped;
 use crate::verify::moment::{HOUR, display, plus};
@@ -51,14 +53,23 @@ pub fn gaps(global: &Global, args: &GapsArgs, out: &mut dyn Write) -> Result<(),
         regions: args.region.clone(),
         late_after: i64::try_from(late_after.as_secs()).unwrap_or(i64::MAX),
     };
-    let view = view::take(&settings.data, now, from, end).map_err(anyhow::Error::from)?;
-    let Some(gaps) = view.map(|view| Gaps::of(&view, &asked)).filter(|gaps| !gaps.is_unknown()) else {
+    let runtime = load::runtime()?;
+    let others = runtime.block_on(app::others(&settings, from, end));
+    let question = Question { from, to: end, whole: matches!(others, Others::Told { .. }) };
+    // Where this process never ran, others may know.
+    let view = view::take(&settings.data, now, question).map_err(anyhow::Error::from)?;
+    let gaps = Gaps::of(&view.unwrap_or_else(|| View::empty(now)), &asked, &others);
+    if gaps.is_unknown() {
         let hint = match settings.integrity.is_some() {
             true => "files are entered by the time in their names, once they are announced or a digest lists them",
             false => "set `integrity.enabled: true` and ship",
         };
-        return Err(Failure::Said(UNKNOWN, format!("nothing is known of that time: {hint}\n")));
-    };
+        let own = match &gaps.scope {
+            Scope::OwnPart(reason) => format!("; only this process was asked: {}", visible::line(reason)),
+            Scope::Alone | Scope::Whole(_) => String::new(),
+        };
+        return Err(Failure::Said(UNKNOWN, format!("nothing is known of that time: {hint}{own}\n")));
+    }
     match args.format {
         Format::Json => json(&Report { start: display(from), end: display(end), gaps: &gaps }, out),
         Format::Text => print(&gaps, out),
@@ -100,6 +111,14 @@ fn print(gaps: &Gaps, out: &mut dyn Write) -> io::Result<()> {
             &[],
         )?;
     }
+    if !gaps.undelivered.refused.is_empty() {
+        let rows = gaps.undelivered.refused.iter().map(|(code, refusals)| {
+            let texts = [code, &refusals.reason].map(|text| visible::line(text));
+            let [code, reason] = texts;
+            vec![code, grouped(refusals.documents), display(refusals.since), reason]
+        });
+        render::table(out, &["findings and hours refused", "documents", "since", "reason"], rows.collect(), &[1])?;
+    }
     totals(gaps, out)?;
     advice(gaps, out)
 }
@@ -126,6 +145,13 @@ fn files_table(gaps: &Gaps, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn totals(gaps: &Gaps, out: &mut dyn Write) -> io::Result<()> {
+    match &gaps.scope {
+        Scope::Alone => {}
+        Scope::Whole(processes) => writeln!(out, "of {} processes that share their state", grouped(*processes))?,
+        Scope::OwnPart(reason) => {
+            writeln!(out, "ONLY THE PART OF THIS PROCESS, what others shipped is not known: {}", visible::line(reason))?
+        }
+    }
     let open = match gaps.open_hours {
         0 => String::new(),
         n => format!(", {} of them not closed yet", grouped(n)),
@@ -143,6 +169,16 @@ fn totals(gaps: &Gaps, out: &mut dyn Write) -> io::Result<()> {
     )?;
     if gaps.awaited > 0 {
         writeln!(out, "awaited, and not missing yet: {}", grouped(gaps.awaited))?;
+    }
+    let undelivered = &gaps.undelivered;
+    if undelivered.documents() > 0 {
+        writeln!(
+            out,
+            "not in the data stream of integrity yet, of any time: {} findings, {} hours; {} of both refused",
+            grouped(undelivered.findings),
+            grouped(undelivered.ledger),
+            grouped(undelivered.refused_documents()),
+        )?;
     }
     if gaps.is_any() {
         writeln!(out, "missing: {}", grouped(gaps.missing))
@@ -162,6 +198,12 @@ fn advice(gaps: &Gaps, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
             "no valid digest: `trailship validate` tells whether digests are gone or were never written, and whether they are announced to the queue"
+        )?;
+    }
+    if gaps.undelivered.refused_documents() > 0 {
+        writeln!(
+            out,
+            "refused: run `trailship setup` for the template of the data stream and see what it composes; all are kept, and tried again within an hour at the latest"
         )?;
     }
     if !gaps.silent.is_empty() {

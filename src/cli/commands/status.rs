@@ -42,7 +42,8 @@ impl Page<'_> {
         self.process(&overview.process)?;
         self.inputs(overview)?;
         self.events(overview)?;
-        self.dead_letter(overview)
+        self.dead_letter(overview)?;
+        self.integrity(overview)
     }
 
     fn process(&mut self, process: &Section<Process>) -> io::Result<()> {
@@ -152,6 +153,24 @@ impl Page<'_> {
             return writeln!(self.out, "no letters");
         }
         self.table(&["code", "letters", "oldest", "newest", "age"], of_letters(letters, overview.time), &[1])
+    }
+
+    fn integrity(&mut self, overview: &Overview) -> io::Result<()> {
+        self.heading("Integrity")?;
+        let Some(told) = self.told(&overview.integrity)? else { return Ok(()) };
+        writeln!(
+            self.out,
+            "findings made: {}; findings and hours waiting to be delivered: {}, of these refused: {}",
+            grouped(told.findings_made),
+            grouped(told.documents()),
+            grouped(told.refused_documents())
+        )?;
+        for (code, refusals) in &told.refused {
+            let (documents, since) = (grouped(refusals.documents), when(refusals.since));
+            let (code, reason) = (visible::line(code), visible::line(&refusals.reason));
+            writeln!(self.out, "{code}: {documents} since {since}: {reason}")?;
+        }
+        Ok(())
     }
 
     /// What a section tells; else prints why not.

@@ -55,6 +55,7 @@ impl Book<'_> {
             added.invalid += 1;
         }
         self.about_chain(&chain, findings.clone());
+        self.to_tell.extend(self.rules.writer.covered(&chain, row, self.now));
         if row.authentic {
             for entry in entries {
                 self.list(tx, row, entry, is_known)?;

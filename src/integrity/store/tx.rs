@@ -1,6 +1,9 @@
 //! What one transaction reads and changes.
 
-use super::{AGENDA, CHAINS, DIGESTS, FILES, Fault, HOURS, Levels, OUTBOX, SAID, Tx, Waiting, joined, of_hour, parse};
+use super::{
+    AGENDA, CHAINS, DIGESTS, FILES, Fault, HOURS, Levels, META, OUTBOX, PUT_OFF, REFUSALS, SAID, Tx, joined, of_hour,
+    parse,
+};
 use crate::integrity::model::{ChainState, DigestRow, FileState, Hour, HourKey, Place, Task};
 use crate::verify::scope::Name;
 use jiff::Timestamp;
@@ -15,7 +18,10 @@ impl<'t> Tx<'t> {
             chains: write.open_table(CHAINS)?,
             digests: write.open_table(DIGESTS)?,
             agenda: write.open_table(AGENDA)?,
+            meta: write.open_table(META)?,
             outbox: write.open_table(OUTBOX)?,
+            put_off: write.open_table(PUT_OFF)?,
+            refusals: write.open_table(REFUSALS)?,
             said: write.open_table(SAID)?,
             changed: BTreeMap::new(),
             now,
@@ -197,48 +203,17 @@ impl<'t> Tx<'t> {
         Ok(self.agenda.remove((due.as_second(), &*serde_json::to_string(task)?))?.is_some())
     }
 
-    /// Puts a document into the outbox, unless it was said before; true when it was not.
-    pub fn say(&mut self, id: &str, document: &[u8]) -> Result<bool, Fault> {
-        if self.said.insert(id, self.now.as_second())?.is_some() {
-            return Ok(false);
-        }
-        let number = self.outbox.last()?.map_or(0, |(number, _)| number.value() + 1);
-        self.outbox.insert(number, &*[id.as_bytes(), b"\n", document].concat())?;
-        Ok(true)
-    }
-
     /// Forgets that something was said before `before`.
     pub fn forget_said(&mut self, before: Timestamp) -> Result<(), Fault> {
         self.said.retain(|_, second| second >= before.as_second())?;
         Ok(())
     }
 
-    /// The oldest documents of the outbox, at most `limit`.
-    pub fn outbox(&self, limit: usize) -> Result<Vec<Waiting>, Fault> {
-        let mut waiting = Vec::new();
-        for row in self.outbox.iter()?.take(limit) {
-            let (number, row) = row?;
-            let text = row.value();
-            let at = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
-            let (id, document) = text.split_at(at);
-            waiting.push(Waiting {
-                number: number.value(),
-                id: String::from_utf8_lossy(id).into_owned(),
-                document: document.get(1..).unwrap_or_default().to_vec(),
-            });
-        }
-        Ok(waiting)
-    }
-
-    /// Takes a document out of the outbox: it has its outcome.
-    pub fn sent(&mut self, number: u64) -> Result<(), Fault> {
-        self.outbox.remove(number)?;
-        Ok(())
-    }
-
     /// How much is waited for; `bytes` is not known here.
     pub fn levels(&self) -> Result<Levels, Fault> {
-        Ok(Levels { awaiting: self.agenda.len()?, outbox: self.outbox.len()?, bytes: 0 })
+        let outbox = self.outbox.len()? + self.put_off.len()?;
+        let refused = self.refusals()?.values().map(|refusals| refusals.documents).sum();
+        Ok(Levels { awaiting: self.agenda.len()?, outbox, refused, bytes: 0 })
     }
 }
 

@@ -383,7 +383,8 @@ impl Sender {
             let (parking, sent) = (Arc::clone(&self.parking), Arc::clone(&letters));
             let parked = tokio::task::spawn_blocking(move || report::park(&parking, &sent)).await;
             match parked.unwrap_or_else(|fault| Err(std::io::Error::other(fault))) {
-                Ok(()) => return self.report.parked(&letters),
+                Ok(()) if self.parking.keeps() => return self.report.parked(&letters),
+                Ok(()) => return,
                 Err(fault) => self.report.cannot_park(&fault),
             }
             failures += 1;

@@ -136,6 +136,11 @@ impl Key {
         Key::of("object", source, &[])
     }
 
+    /// A document by its `_id`.
+    pub fn of_document(id: &str) -> Key {
+        Key::hash(&[b"document", id.as_bytes()])
+    }
+
     fn of(what: &str, source: &Source, rest: &[u8]) -> Key {
         let bucket = source.bucket.as_deref().unwrap_or_default();
         let version = source.version.as_deref().unwrap_or_default();
@@ -164,7 +169,7 @@ impl Key {
 fn keys(code: &str, source: &Source, offset: Option<u64>, id: Option<&str>, record: &[u8]) -> Vec<Key> {
     let by_offset = offset.map(|offset| Key::of("record", source, &offset.to_le_bytes()));
     match (id, code) {
-        (Some(id), _) => [Some(Key::hash(&[b"document", id.as_bytes()])), by_offset].into_iter().flatten().collect(),
+        (Some(id), _) => [Some(Key::of_document(id)), by_offset].into_iter().flatten().collect(),
         (None, BROKEN_RECORD | TOO_LARGE) => vec![by_offset.unwrap_or_else(|| Key::of("text", source, record))],
         (None, BROKEN_RECORDS) => vec![Key::of("rest", source, &[])],
         (None, code) if is_about_message(code) => vec![Key::of("message", source, record)],

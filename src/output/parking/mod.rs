@@ -93,7 +93,8 @@ impl Parking {
         Ok(Parking::new(dir, Some(files)))
     }
 
-    /// One that writes nothing, for documents that are about letters: what is parked here is only counted.
+    /// One that writes nothing, for documents that lie somewhere else already: what is parked here is only counted, and
+    /// told of what is watched.
     pub fn nowhere() -> Parking {
         Parking::new(Path::new(""), None)
     }
@@ -107,6 +108,11 @@ impl Parking {
             watched: Mutex::default(),
             written: AtomicU64::new(0),
         }
+    }
+
+    /// Whether what is parked is kept here.
+    pub fn keeps(&self) -> bool {
+        self.files.is_some()
     }
 
     /// Where the files lie.
@@ -139,17 +145,19 @@ impl Parking {
     /// The disk is full or failing; the call may be repeated.
     pub fn note(&self, records: &[Parked<'_>]) -> io::Result<()> {
         let timestamp = format!("{:.3}", jiff::Timestamp::now());
-        if let Some(files) = &self.files {
-            let (mut text, mut letters) = (Vec::new(), 0);
-            for parked in records.iter().filter(|parked| !self.has_letter(parked)) {
-                serde_json::to_writer(&mut text, &Line::of(parked, &timestamp))?;
-                text.push(b'\n');
-                letters += 1;
-            }
-            if letters > 0 {
-                lock(files).append(&text)?;
-                self.written.fetch_add(letters, Relaxed);
-            }
+        let Some(files) = &self.files else {
+            records.iter().for_each(|parked| self.tell_watched(parked));
+            return Ok(());
+        };
+        let (mut text, mut letters) = (Vec::new(), 0);
+        for parked in records.iter().filter(|parked| !self.has_letter(parked)) {
+            serde_json::to_writer(&mut text, &Line::of(parked, &timestamp))?;
+            text.push(b'\n');
+            letters += 1;
+        }
+        if letters > 0 {
+            lock(files).append(&text)?;
+            self.written.fetch_add(letters, Relaxed);
         }
         Ok(())
     }
@@ -175,7 +183,7 @@ impl Parking {
         lock(&self.known).extend(keys);
     }
 
-    /// Of these, which have a letter, [`take_refused`](Parking::take_refused) tells.
+    /// Of these, which have a letter or need none, [`take_refused`](Parking::take_refused) tells.
     pub fn watch(&self, keys: impl IntoIterator<Item = Key>) {
         lock(&self.watched).extend(keys.into_iter().map(|key| (key, None)));
     }
@@ -191,17 +199,20 @@ impl Parking {
         if known.is_empty() {
             return false;
         }
-        let keys = parked.keys();
-        if !keys.iter().any(|key| known.contains(key)) {
+        if !parked.keys().iter().any(|key| known.contains(key)) {
             return false;
         }
+        self.tell_watched(parked);
+        true
+    }
+
+    fn tell_watched(&self, parked: &Parked<'_>) {
         let mut watched = lock(&self.watched);
-        for key in keys {
+        for key in parked.keys() {
             if let Some(told) = watched.get_mut(&key) {
                 *told = Some(Refusal { code: parked.code, reason: parked.reason.clone() });
             }
         }
-        true
     }
 }
 
@@ -318,6 +329,18 @@ mod tests {
         let _first = Parking::open(dir.path()).unwrap();
         let fault = Parking::open(dir.path()).err().unwrap();
         assert!(matches!(fault, OpenError::InUse { .. }), "{fault}");
+    }
+
+    #[test]
+    fn without_files_what_is_watched_is_told_and_nothing_kept() {
+        let (parking, source) = (Parking::nowhere(), source());
+        let key = Key::of_document("k-1");
+        parking.watch([key, Key::of_document("k-2")]);
+        parking.park(&[parked(&source, b"{}")]).unwrap();
+        let refusal = Refusal { code: "mapping-refused", reason: "failed to parse field".to_owned() };
+        assert_eq!(parking.take_refused(), HashMap::from([(key, refusal)]));
+        parking.park(&[parked(&source, b"{}")]).unwrap();
+        assert_eq!(parking.take_refused(), HashMap::new(), "nothing is watched any more");
     }
 
     #[test]
