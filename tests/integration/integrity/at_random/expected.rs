@@ -1,0 +1,181 @@
+//! What must be found of a scenario, and what its hours must say, by the report of `trailship validate` and by the objects
+//! themselves.
+
+use super::super::tampering::{DIFFERENT, action};
+use super::super::{Object, Scene, hour_of};
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+
+/// How the run went.
+#[derive(Clone, Copy)]
+pub struct Circumstances {
+    /// Something came after it was given up.
+    pub late: bool,
+    /// Several processes had a part each.
+    pub shared: bool,
+}
+
+pub struct Expected {
+    /// By action and object: the kinds of findings, each a document.
+    findings: BTreeMap<(String, String), BTreeSet<String>>,
+    kinds: BTreeSet<String>,
+    hours: BTreeMap<Place, Hour>,
+}
+
+/// Account, region, and hour.
+type Place = (String, String, String);
+
+#[derive(Default)]
+struct Hour {
+    /// Files that are there.
+    files: u64,
+    /// Files that digests list whose signature nobody doubts.
+    listed: BTreeSet<String>,
+    /// A file is not as it was, so that it may not be read.
+    is_spoilt: bool,
+    /// A digest that is in doubt lists files of it.
+    is_doubtful: bool,
+}
+
+/// What only a process can see that knows both neighbours, or all digests of a time.
+const NEEDS_ALL: &[&str] = &["log_unlisted", "chain_orphan", "chain_restarted", "gap"];
+
+impl Expected {
+    pub fn new(scene: &Scene, report: &Value) -> Expected {
+        let chains = report["chains"].as_array().into_iter().flatten().map(|chain| &chain["findings"]);
+        let told = chains.chain([&report["findings"]]).filter_map(Value::as_array).flatten();
+        let told: Vec<(String, String)> = told.map(|it| (text(&it["kind"]), text(&it["object"]))).collect();
+        let only = DIFFERENT.iter().find(|(name, ..)| *name == scene.name).map(|(_, actions, _)| *actions);
+        let mut findings: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        for (kind, object) in &told {
+            let Some(action) = action(kind).filter(|action| only.is_none_or(|only| only.contains(action))) else {
+                continue;
+            };
+            findings.entry((action.to_owned(), object.clone())).or_default().insert(kind.clone());
+        }
+        let kinds = told.iter().map(|(kind, _)| kind.clone()).collect();
+        Expected { findings, kinds, hours: hours(scene, &told) }
+    }
+
+    /// Whether something can never be checked, such as for want of keys.
+    pub fn is_undecidable(&self) -> bool {
+        self.kinds.contains("unreadable")
+    }
+
+    /// What is not as it should be among the documents of integrity.
+    pub fn faults(&self, documents: &[Value], circumstances: Circumstances) -> Vec<String> {
+        let of_kind = |kind: &'static str| documents.iter().filter(move |it| it["event"]["kind"] == kind);
+        let mut faults = self.of_findings(of_kind("alert"), circumstances);
+        faults.extend(self.of_hours(of_kind("metric"), circumstances));
+        faults
+    }
+
+    fn of_findings<'d>(&self, documents: impl Iterator<Item = &'d Value>, how: Circumstances) -> Vec<String> {
+        let mut found: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for it in documents {
+            let s3 = &it["aws"]["s3"];
+            let object = format!("s3://{}/{}", text(&s3["bucket"]["name"]), text(&s3["object"]["key"]));
+            let reason = text(&it["event"]["reason"]);
+            found.entry((text(&it["event"]["action"]), object)).or_default().push(reason);
+        }
+        let mut faults = Vec::new();
+        let excused = |kind: &String| (how.shared || how.late) && NEEDS_ALL.contains(&kind.as_str());
+        for (what, kinds) in &self.findings {
+            let (n, needed) = (found.get(what).map_or(0, Vec::len), kinds.iter().filter(|kind| !excused(kind)).count());
+            if n < needed {
+                faults.push(format!("not found: {what:?} {kinds:?}"));
+            }
+        }
+        for (what, reasons) in &found {
+            let known = self.findings.get(what).map_or(0, BTreeSet::len);
+            // What came too late was missed first; and the digest before may have been another.
+            let is_late = how.late && matches!(what.0.as_str(), "log_file_late" | "digest_missing");
+            if reasons.len() > known && !is_late {
+                faults.push(format!("false or repeated: {what:?} {reasons:?}"));
+            }
+        }
+        faults
+    }
+
+    fn of_hours<'d>(&self, documents: impl Iterator<Item = &'d Value>, how: Circumstances) -> Vec<String> {
+        let mut found: BTreeMap<Place, Vec<&Value>> = BTreeMap::new();
+        for it in documents {
+            let ledger = &it["trailship"]["ledger"];
+            let cloud = &it["cloud"];
+            let place = (text(&cloud["account"]["id"]), text(&cloud["region"]), text(&ledger["hour"])[..13].to_owned());
+            found.entry(place).or_default().push(ledger);
+        }
+        let mut faults = Vec::new();
+        for (place, hour) in &self.hours {
+            let Some(said) = found.get(place) else {
+                if hour.files > 0 || !hour.is_doubtful {
+                    faults.push(format!("nothing is said of the hour {place:?}"));
+                }
+                continue;
+            };
+            if said.len() > 1 && !how.shared {
+                faults.push(format!("an hour was said twice: {said:?}"));
+            }
+            if how.late {
+                continue;
+            }
+            let sum = |name: &str| said.iter().map(|ledger| ledger[name].as_u64().unwrap_or(0)).sum::<u64>();
+            for name in ["notified", "read", "indexed"] {
+                let n = sum(name);
+                // A file that two processes were told of counts twice.
+                if !hour.is_spoilt && (n < hour.files || (n > hour.files && !how.shared)) {
+                    faults.push(format!("{name} is {n} and not {}: {place:?} {said:?}", hour.files));
+                }
+            }
+            let (expected, listed) = (sum("expected"), hour.listed.len() as u64);
+            if !hour.is_doubtful && (expected < listed || (expected > listed && !how.shared)) {
+                faults.push(format!("expected is {expected} and not {listed}: {place:?} {said:?}"));
+            }
+        }
+        let unknown = found.keys().filter(|place| !self.hours.contains_key(*place));
+        faults.extend(unknown.map(|place| format!("an hour of nothing: {place:?}")));
+        faults
+    }
+}
+
+fn hours(scene: &Scene, told: &[(String, String)]) -> BTreeMap<Place, Hour> {
+    let mut hours: BTreeMap<Place, Hour> = BTreeMap::new();
+    let is_log = |key: &str| key.contains("/CloudTrail/") && key.rsplit('/').next().unwrap().contains("_CloudTrail_");
+    let name_of = |object: &Object| format!("s3://{}/{}", object.bucket, object.key);
+    let found = |name: &str, start: &str| told.iter().any(|(kind, of)| of == name && kind.starts_with(start));
+    for log in scene.logs().iter().filter(|log| is_log(&log.key)) {
+        let hour = hours.entry(hour_of(&log.key)).or_default();
+        hour.files += 1;
+        let name = name_of(log);
+        hour.is_spoilt |= found(&name, "log_") && !found(&name, "log_unlisted");
+    }
+    for object in scene.digests() {
+        let is_doubtful = found(&name_of(&object), "digest_");
+        for (key, name) in listed(&object) {
+            if is_log(&key) {
+                let hour = hours.entry(hour_of(&key)).or_default();
+                hour.is_doubtful |= is_doubtful;
+                hour.listed.insert(name);
+            }
+        }
+    }
+    hours
+}
+
+/// Key and name of every file that a digest lists, as far as it can be read.
+fn listed(digest: &Object) -> Vec<(String, String)> {
+    let mut bytes = Vec::new();
+    let _ = GzDecoder::new(&digest.bytes()[..]).take(1 << 20).read_to_end(&mut bytes);
+    let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let entries = value["logFiles"].as_array().cloned().unwrap_or_default();
+    entries
+        .iter()
+        .map(|entry| (text(&entry["s3Object"]), format!("s3://{}/{}", text(&entry["s3Bucket"]), text(&entry["s3Object"]))))
+        .collect()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
