@@ -225,6 +225,24 @@ fn a_file_that_no_digest_lists() {
     }
 }
 
+/// Its files lie in the same folder, and what its earlier digests list is not known here.
+#[test]
+fn a_file_may_be_of_another_trail_whose_digests_came_later() {
+    let trail = |name: &Name| Name::new("b", name.key.replace("_t_", "_second_"));
+    for (begins, expected) in [(false, vec![]), (true, vec!["log_file_unlisted"])] {
+        let mut run = Run::new();
+        for hour in 1..=4 {
+            run.digest("09:00:00", &digest(hour), &[]);
+        }
+        let previous = digest(4).previous.map(|name| trail(&name)).filter(|_| !begins);
+        let other = DigestRow { name: trail(&digest(4).name), previous, ..digest(4) };
+        run.digest("09:00:00", &other, &[]);
+        run.tell("09:00:00", vec![Note::Notified(log("0110")), shipped_as(&log("0110"), 7)]);
+        run.tell("09:01:00", vec![]);
+        assert_eq!(run.actions(), expected, "it begins there: {begins}");
+    }
+}
+
 #[test]
 fn chains_in_any_order() {
     for order in [[1, 2, 3, 4], [4, 3, 2, 1], [2, 4, 1, 3]] {

@@ -199,8 +199,14 @@ impl Book<'_> {
                 && chain.region == key.region
                 && !chain.backfill
                 && !chain.silent;
-            if !is_its || tx.first_digest(&chain.id)?.is_none_or(|first| first.start() > place.time) {
+            if !is_its {
                 continue;
+            }
+            // What was in a chain before its first known digest may have listed it, unless the chain begins there.
+            match tx.first_digest(&chain.id)? {
+                Some(first) if first.start() <= place.time => {}
+                Some(first) if first.authentic && first.previous.is_none() => continue,
+                Some(_) | None => return Ok(()),
             }
             let of_chain = tx.digests(&chain.id, from, to)?;
             // A digest that comes later asks again. Where several trails write, each must have had its say.
