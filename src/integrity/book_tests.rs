@@ -229,8 +229,11 @@ fn a_file_that_no_digest_lists() {
 #[test]
 fn a_file_may_be_of_another_trail_whose_digests_came_later() {
     let trail = |name: &Name| Name::new("b", name.key.replace("_t_", "_second_"));
-    for (begins, expected) in [(false, vec![]), (true, vec!["log_file_unlisted"])] {
+    for (begins, shared, expected) in
+        [(false, false, vec![]), (true, false, vec!["log_file_unlisted"]), (true, true, vec![])]
+    {
         let mut run = Run::new();
+        run.rules.shared = shared;
         for hour in 1..=4 {
             run.digest("09:00:00", &digest(hour), &[]);
         }
@@ -239,7 +242,7 @@ fn a_file_may_be_of_another_trail_whose_digests_came_later() {
         run.digest("09:00:00", &other, &[]);
         run.tell("09:00:00", vec![Note::Notified(log("0110")), shipped_as(&log("0110"), 7)]);
         run.tell("09:01:00", vec![]);
-        assert_eq!(run.actions(), expected, "it begins there: {begins}");
+        assert_eq!(run.actions(), expected, "it begins there: {begins}, shared: {shared}");
     }
 }
 

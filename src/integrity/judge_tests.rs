@@ -47,8 +47,7 @@ fn what_s3_answers_about_a_file_that_nobody_hashed() {
         (&notified, hashed("aa", Ending::Whole), false, (Compared::Elsewhere, None)),
         (&read, hashed("aa", Ending::Whole), false, (Compared::Intact, None)),
     ] {
-        let Asked::Decided(compared, finding) = asked(file, answer.clone(), elsewhere)
-        else {
+        let Asked::Decided(compared, finding) = asked(file, answer.clone(), elsewhere) else {
             panic!("{answer:?} decides")
         };
         assert_eq!((compared, finding.map(|it| it.kind)), expected, "{answer:?} {elsewhere}");

@@ -202,10 +202,11 @@ impl Book<'_> {
             if !is_its {
                 continue;
             }
-            // What was in a chain before its first known digest may have listed it, unless the chain begins there.
+            // What was in a chain before its first known digest may have listed it, unless the chain begins there. Where it
+            // began anew, another process may know what was before.
             match tx.first_digest(&chain.id)? {
                 Some(first) if first.start() <= place.time => {}
-                Some(first) if first.authentic && first.previous.is_none() => continue,
+                Some(first) if first.authentic && first.previous.is_none() && !self.rules.shared => continue,
                 Some(_) | None => return Ok(()),
             }
             let of_chain = tx.digests(&chain.id, from, to)?;

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Read;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinHandle;
@@ -91,15 +92,17 @@ fn bulk(kept: &mut Kept, stream: &str, body: &Bytes, is_packed: bool) -> (u16, V
     for pair in lines.chunks(2) {
         let [action, document] = pair else { panic!("half a document: {pair:?}") };
         let id = action["create"]["_id"].as_str().unwrap_or_else(|| panic!("no `_id`: {action}")).to_owned();
-        let key = (stream.to_owned(), id);
-        if kept.documents.contains_key(&key) {
-            errors = true;
-            let error = json!({"type": "version_conflict_engine_exception", "reason": "it is there"});
-            items.push(json!({"create": {"status": 409, "error": error}}));
-        } else {
-            kept.documents.insert(key, document.clone());
-            items.push(json!({"create": {"status": 201}}));
-        }
+        items.push(match kept.documents.entry((stream.to_owned(), id)) {
+            Entry::Occupied(_) => {
+                errors = true;
+                let error = json!({"type": "version_conflict_engine_exception", "reason": "it is there"});
+                json!({"create": {"status": 409, "error": error}})
+            }
+            Entry::Vacant(place) => {
+                place.insert(document.clone());
+                json!({"create": {"status": 201}})
+            }
+        });
     }
     (200, json!({"errors": errors, "items": items}))
 }

@@ -72,7 +72,13 @@ impl Plan {
         let is_disturbed = refuses || faults != json!([]);
         let late = !is_disturbed && dice.once_in(6);
         // A call that failed is made again after five seconds.
-        let late_after = Duration::from_secs(if late { 3 } else if is_disturbed { 13 } else { 8 });
+        let late_after = Duration::from_secs(if late {
+            3
+        } else if is_disturbed {
+            13
+        } else {
+            8
+        });
         let (order, mut objects) = ordered(&scene, &mut dice);
         for _ in 0..dice.below(4) {
             let twice = (!objects.is_empty()).then(|| objects[dice.below(objects.len())].clone());
