@@ -61,11 +61,14 @@ impl Dice {
 }
 
 impl Plan {
-    pub fn of(seed: u64, scenes: &Scenes) -> (Plan, Scene) {
+    /// With one of the scenarios whose name contains `scene`, or is that.
+    pub fn of(seed: u64, scenes: &Scenes, scene: &str) -> (Plan, Scene) {
         let mut dice = Dice(seed);
-        let only = std::env::var("SCENE").unwrap_or_default();
-        let chosen: Vec<&Scene> = scenes.all().iter().filter(|scene| scene.name.contains(&only)).collect();
-        let scene = chosen[dice.below(chosen.len())].clone();
+        let mut chosen: Vec<&Scene> = scenes.all().iter().filter(|it| it.name.contains(scene)).collect();
+        chosen.sort_by_key(|it| it.name != scene);
+        let exact = chosen.first().is_some_and(|it| it.name == scene);
+        let drawn = dice.below(chosen.len());
+        let scene = chosen[if exact { 0 } else { drawn }].clone();
         let processes = if dice.once_in(4) { 2 } else { 1 };
         let faults = faults(&mut dice);
         let refuses = dice.once_in(5);
@@ -75,7 +78,7 @@ impl Plan {
         let late_after = Duration::from_secs(if late {
             3
         } else if is_disturbed {
-            13
+            10
         } else {
             8
         });
