@@ -193,6 +193,8 @@ async fn the_hash_is_that_of_the_whole_text_of_the_last_try() {
     assert_eq!(outcome.seen.hash().unwrap().as_slice(), expected.as_ref());
     let plain = reading(vec![Try::Body(text)]).await;
     assert_eq!(plain.seen.hash(), None, "CloudTrail stores gzip; this is to be looked at in the bucket");
+    let two = reading(vec![Try::Body([body.clone(), gzip(b"{\"Records\":[]}")].concat())]).await;
+    assert_eq!(two.seen.hash(), None, "nor does it write two members");
     let cut = body[..body.len() - 100].to_vec();
     let damaged = reading((0..DAMAGED_READS).map(|_| Try::Body(cut.clone())).collect()).await;
     assert_eq!((damaged.seen.hash(), damaged.verdict.settled), (None, true));

@@ -219,10 +219,15 @@ impl Book<'_> {
 
     fn answer(&mut self, tx: &mut Tx<'_>, answer: &Answer) -> Done {
         match (&answer.task, &answer.result) {
-            (Task::Digest { name, tries }, Result::Digest(judged)) => self.digest(tx, name, *tries, judged),
+            (task @ (Task::Digest { name, tries } | Task::Linked { name, tries }), Result::Digest(judged)) => {
+                self.digest(tx, name, *tries, matches!(task, Task::Linked { .. }), judged)
+            }
             (Task::File { name, tries }, Result::File(read)) => self.file(tx, name, *tries, read),
             (Task::Link { chain, end, name, tries }, Result::Previous(previous)) => {
                 self.previous(tx, chain, *end, name, *tries, previous)
+            }
+            (Task::Link { chain, end, name, tries }, Result::Digest(judged)) => {
+                self.before(tx, chain, *end, name, *tries, judged)
             }
             _ => Ok(()),
         }
@@ -238,9 +243,9 @@ impl Book<'_> {
                 continue;
             }
             let ask = match &task {
-                Task::Digest { name, .. } => Some(Ask::Digest(name.clone())),
+                Task::Digest { name, .. } | Task::Linked { name, .. } => Some(Ask::Digest(name.clone())),
                 Task::File { name, .. } => self.is_open(tx, name)?.then(|| Ask::File(name.clone())),
-                Task::Link { chain, end, name, .. } => self.link(tx, chain, *end, name)?.map(Ask::Previous),
+                Task::Link { chain, end, name, .. } => self.link(tx, chain, *end, name)?,
                 Task::Unlisted { name } => {
                     self.unlisted(tx, name)?;
                     None

@@ -123,6 +123,28 @@ fn a_file_before_its_digest_and_after_it() {
 }
 
 #[test]
+fn a_file_that_is_listed_with_two_hashes_is_not_as_one_of_them_says() {
+    let name = log("0010");
+    for hashes in [[7, 8], [8, 7]] {
+        for file_first in [false, true] {
+            let mut run = Run::new();
+            let entries = hashes.map(|hash| entry(&name, hash));
+            if file_first {
+                run.tell("09:00:00", vec![Note::Notified(name.clone()), shipped_as(&name, 7)]);
+            }
+            run.digest("09:00:00", &digest(1), &entries);
+            if !file_first {
+                run.tell("09:00:00", vec![Note::Notified(name.clone()), shipped_as(&name, 7)]);
+            }
+            run.digest("09:00:10", &digest(1), &entries);
+            assert_eq!(run.actions(), ["log_file_altered"], "{hashes:?}, file first: {file_first}");
+            run.tell("09:05:00", vec![]);
+            assert_eq!(run.outcome.asks, [], "nothing is to be asked");
+        }
+    }
+}
+
+#[test]
 fn a_listed_file_that_does_not_come_is_asked_for_and_never_accused_for_a_failed_call() {
     let name = log("0010");
     let failure =
@@ -203,6 +225,27 @@ fn a_file_that_no_digest_lists() {
     }
 }
 
+/// Its files lie in the same folder, and what its earlier digests list is not known here.
+#[test]
+fn a_file_may_be_of_another_trail_whose_digests_came_later() {
+    let trail = |name: &Name| Name::new("b", name.key.replace("_t_", "_second_"));
+    for (begins, shared, expected) in
+        [(false, false, vec![]), (true, false, vec!["log_file_unlisted"]), (true, true, vec![])]
+    {
+        let mut run = Run::new();
+        run.rules.shared = shared;
+        for hour in 1..=4 {
+            run.digest("09:00:00", &digest(hour), &[]);
+        }
+        let previous = digest(4).previous.map(|name| trail(&name)).filter(|_| !begins);
+        let other = DigestRow { name: trail(&digest(4).name), previous, ..digest(4) };
+        run.digest("09:00:00", &other, &[]);
+        run.tell("09:00:00", vec![Note::Notified(log("0110")), shipped_as(&log("0110"), 7)]);
+        run.tell("09:01:00", vec![]);
+        assert_eq!(run.actions(), expected, "it begins there: {begins}, shared: {shared}");
+    }
+}
+
 #[test]
 fn chains_in_any_order() {
     for order in [[1, 2, 3, 4], [4, 3, 2, 1], [2, 4, 1, 3]] {
@@ -222,6 +265,22 @@ fn chains_in_any_order() {
 }
 
 #[test]
+fn a_digest_that_its_successor_does_not_name_and_that_comes_long_after_it() {
+    let mut run = Run::new();
+    for hour in 1..=4 {
+        run.digest("09:00:00", &digest(hour), &[]);
+    }
+    run.tell("09:02:00", vec![]);
+    assert_eq!(run.actions(), Vec::<&str>::new());
+    let key = digest(3).name.key.replace("T030031Z", "T023031Z");
+    let (name, end) = (Name::new("b", key), at("02:30:31"));
+    let orphan = DigestRow { name, end, covers: Some((at("02:00:31"), end)), ..digest(3) };
+    run.digest("09:10:00", &orphan, &[]);
+    run.tell("09:11:00", vec![]);
+    assert_eq!(run.actions(), ["chain_broken"]);
+}
+
+#[test]
 fn a_digest_that_is_gone() {
     let mut run = Run::new();
     for hour in [1, 2, 4] {
@@ -238,6 +297,65 @@ fn a_digest_that_is_gone() {
     run.answer("09:01:01", &digest(3).name, &Result::Previous(Ok(true)));
     assert_eq!(run.outcome.asks.len(), 1, "it was not announced, and is read like any other: {:?}", run.outcome.asks);
     assert_eq!(run.actions(), Vec::<&str>::new());
+}
+
+/// What was before shipping began: one step back, of which nothing stays.
+#[test]
+fn the_digest_before_the_first_that_came() {
+    let judged = |row: DigestRow| {
+        let entries = vec![entry(&log("0210"), 7)];
+        Result::Digest(Judged::Read { row: Box::new(row), findings: Vec::new(), entries })
+    };
+    let altered = DigestRow { hash: "other".to_owned(), ..digest(3) };
+    let failure =
+        Failure { code: "AccessDenied".to_owned(), action: "GetObject", message: String::new(), text: String::new() };
+    for (answer, expected) in [
+        (judged(digest(3)), vec![]),
+        (judged(altered), vec!["chain_broken"]),
+        (Result::Digest(Judged::Missing), vec!["digest_missing"]),
+    ] {
+        let mut run = Run::new();
+        run.digest("09:00:00", &digest(4), &[]);
+        run.tell("09:01:00", vec![]);
+        run.answer("09:01:01", &digest(3).name, &Result::Digest(Judged::Failed(failure.clone())));
+        assert_eq!((run.actions(), run.outcome.failed.len()), (vec![], 1), "a call that failed is no finding");
+        run.tell("09:01:10", vec![]);
+        run.answer("09:01:11", &digest(3).name, &answer);
+        assert_eq!(run.actions(), expected);
+        run.tell("11:00:00", vec![]);
+        assert_eq!((run.actions(), &run.outcome.asks), (expected, &Vec::new()), "it is asked for once");
+        let (chain, place) = (ChainState::of(&digest(3).name, at("00:00:00")).unwrap(), log("0210"));
+        let kept = run.store.write(at("11:00:00"), |tx| Ok((tx.first_digest(&chain.id)?, tx.hours()?)));
+        let (first, hours) = kept.unwrap();
+        assert_eq!((first.map(|row| row.name), hours), (Some(digest(4).name), vec![]), "{place} is not awaited");
+    }
+}
+
+/// The sum over processes is right: each expects what the digests list that it was told of.
+#[test]
+fn a_digest_that_was_announced_to_another_process_is_counted_there() {
+    for (shared, before) in [(true, 0), (false, 1)] {
+        let mut run = Run::new();
+        run.rules.shared = shared;
+        let (name, entries) = (log("0210"), [entry(&log("0210"), 7)]);
+        let place = Place::of(&name.key).unwrap();
+        let expected = |run: &Run| {
+            run.store.write(at("10:00:00"), |tx| Ok(tx.hour(&place.key)?.map_or(0, |hour| hour.expected))).unwrap()
+        };
+        for hour in [1, 2, 4] {
+            run.digest("09:00:00", &digest(hour), &[]);
+        }
+        run.tell("09:01:00", vec![]);
+        run.answer("09:01:01", &digest(3).name, &Result::Previous(Ok(true)));
+        let judged = Judged::Read { row: Box::new(digest(3)), findings: Vec::new(), entries: entries.to_vec() };
+        run.answer("09:01:02", &digest(3).name, &Result::Digest(judged));
+        assert_eq!(expected(&run), before, "shared: {shared}");
+        run.digest("09:01:03", &digest(3), &entries);
+        assert_eq!(expected(&run), 1, "shared: {shared}");
+        run.tell("09:03:00", vec![]);
+        let asked: Vec<&Ask> = run.outcome.asks.iter().map(|(_, _, ask)| ask).collect();
+        assert_eq!(asked, [&Ask::File(name)], "it is compared all the same");
+    }
 }
 
 #[test]

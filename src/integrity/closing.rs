@@ -26,20 +26,21 @@ pub enum Look {
     Gone,
 }
 
-/// The chains of each account and region, so that many hours can be looked at for the price of one reading.
-pub struct ChainsByPlace(HashMap<(String, String), Vec<String>>);
+/// The chains of each account and region, and whether they are silent, so that many hours can be looked at for the price
+/// of one reading.
+pub struct ChainsByPlace(HashMap<(String, String), Vec<(String, bool)>>);
 
 impl ChainsByPlace {
     /// Backfill chains are left out: they cover nothing that the others do not.
     pub fn new(chains: Vec<ChainState>) -> ChainsByPlace {
-        let mut places: HashMap<(String, String), Vec<String>> = HashMap::new();
+        let mut places: HashMap<_, Vec<_>> = HashMap::new();
         for chain in chains.into_iter().filter(|chain| !chain.backfill) {
-            places.entry((chain.account, chain.region)).or_default().push(chain.id);
+            places.entry((chain.account, chain.region)).or_default().push((chain.id, chain.silent));
         }
         ChainsByPlace(places)
     }
 
-    fn of(&self, key: &HourKey) -> &[String] {
+    fn of(&self, key: &HourKey) -> &[(String, bool)] {
         self.0.get(&(key.account.clone(), key.region.clone())).map_or(&[], Vec::as_slice)
     }
 }
@@ -50,8 +51,8 @@ impl ChainsByPlace {
 /// [`Fault`] of the store.
 pub fn look(tx: &mut Tx<'_>, chains: &ChainsByPlace, key: &HourKey, late_after: i64) -> Result<Look, Fault> {
     let Some(mut hour) = tx.hour(key)?.filter(|hour| hour.closed.is_none()) else { return Ok(Look::Gone) };
-    let coverage = coverage(tx, chains, key)?;
-    if !ledger::is_due(&hour, coverage, late_after, tx.now()) {
+    let (coverage, by_all) = coverage(tx, chains, key)?;
+    if !ledger::is_due(&hour, by_all, late_after, tx.now()) {
         return Ok(Look::Again(moment::plus(tx.now(), (late_after / 8).clamp(PAUSE.0, PAUSE.1))));
     }
     let entry = ledger::entry(&hour, coverage, &tx.files(key)?);
@@ -60,17 +61,29 @@ pub fn look(tx: &mut Tx<'_>, chains: &ChainsByPlace, key: &HourKey, late_after: 
     Ok(Look::Closed(Box::new(hour), entry))
 }
 
-fn coverage(tx: &Tx<'_>, chains: &ChainsByPlace, key: &HourKey) -> Result<Coverage, Fault> {
-    let (mut covered, mut begin) = (Vec::new(), None::<Timestamp>);
+/// What the digests of all chains cover of an hour together, and what each of them does, of those that reach back so far:
+/// what one has covered, another may still list a file of.
+fn coverage(tx: &Tx<'_>, chains: &ChainsByPlace, key: &HourKey) -> Result<(Coverage, Coverage), Fault> {
+    let (mut covered, mut begin, mut by_all) = (Vec::new(), None::<Timestamp>, Coverage::Whole);
     let until = moment::plus(key.hour, HOUR + SLACK + REACH);
-    for chain in chains.of(key) {
-        let Some(first) = tx.first_digest(chain)? else { continue };
+    for (chain, silent) in chains.of(key) {
+        let Some(first) = tx.first_digest(chain)? else {
+            // It was heard of, and is read next.
+            by_all = if *silent { by_all } else { Coverage::Unknown };
+            continue;
+        };
         let first = beginning(&first);
         begin = Some(begin.map_or(first, |begin| begin.min(first)));
         let digests = tx.digests(chain, key.hour, until)?;
-        covered.extend(digests.into_iter().filter(|digest| digest.authentic).filter_map(|digest| digest.covers));
+        let authentic = digests.into_iter().filter(|digest| digest.authentic);
+        let own: Vec<_> = authentic.filter_map(|digest| digest.covers).collect();
+        if !silent && first < moment::plus(key.hour, HOUR) {
+            by_all = by_all.min(ledger::coverage(key.hour, &own, Some(first)));
+        }
+        covered.extend(own);
     }
-    Ok(ledger::coverage(key.hour, &covered, begin))
+    let together = ledger::coverage(key.hour, &covered, begin);
+    Ok((together, by_all.min(together)))
 }
 
 /// Where a digest's time begins; a digest that cannot be read is one of an hour.
@@ -156,6 +169,36 @@ mod tests {
         assert_eq!((hour.closed, hour.records), (Some(at("06:12:00")), 7));
         assert_eq!((entry.expected, entry.lacking, entry.is_complete), (Some(1), 0, true));
         assert_eq!(store.write(at("06:13:00"), |tx| looked(tx, &place.key)).unwrap(), Look::Gone);
+    }
+
+    #[test]
+    fn an_hour_waits_for_the_digests_of_each_trail() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let name = log("0310");
+        let place = Place::of(&name.key).unwrap();
+        let file = FileState { notified: true, read: true, indexed: true, ..FileState::new(name, at("03:12:00")) };
+        let second = Name::new("trails", digest("030031").key.replace("_t_", "_second_"));
+        let chain = ChainState::of(&second, at("03:05:00")).unwrap();
+        let look = |now: &str, silent: bool| {
+            let looked = store.write(at(now), |tx| {
+                tx.put_chain(&ChainState { silent, ..chain.clone() })?;
+                looked(tx, &place.key)
+            });
+            looked.unwrap()
+        };
+        let kept = store.write(at("06:12:00"), |tx| {
+            tx.put_file(&place, None, &file)?;
+            (3..=6).try_for_each(|hour| keep_digest(tx, hour))?;
+            tx.put_chain(&chain)
+        });
+        kept.unwrap();
+        assert!(matches!(look("06:12:01", false), Look::Again(_)), "its digest was announced and not read yet");
+        let row = DigestRow { authentic: true, ..DigestRow::new(second.clone(), at("06:12:02")).unwrap() };
+        store.write(at("06:12:02"), |tx| tx.put_digest(&chain.id, &row)).unwrap();
+        assert!(matches!(look("06:12:03", false), Look::Again(_)), "the next ones may list more");
+        let Look::Closed(_, entry) = look("06:12:04", true) else { panic!("it is silent") };
+        assert!(entry.is_complete, "one is enough to cover it: {entry:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Kinds of findings are those of `trailship validate`, so that both say the same of the same tampering. Invariants: a call
 //! that failed is never a finding; what is listed or linked by a digest that its signature does not prove counts for nothing.
 
-use super::model::{Compared, DigestRow, FileState, Listed};
+use super::model::{Compared, DigestRow, FileState};
 use crate::verify::chain::between;
 use crate::verify::digest::LogEntry;
 use crate::verify::evidence::{Failure, LogRead};
@@ -24,20 +24,20 @@ pub(super) enum Asked {
 
 /// What the hash of the shipped bytes says of a listed file; `None` while either is not known.
 pub(super) fn shipped(file: &FileState) -> Option<(Compared, Option<Finding>)> {
-    let (listed, hash) = (file.listed.as_ref()?, file.sha256.clone()?);
-    let read = LogRead::Hashed { hash, ending: Ending::Whole };
-    let finding = logs::finding(&entry(&file.name, listed), &read);
+    file.listed.as_ref()?;
+    let read = LogRead::Hashed { hash: file.sha256.clone()?, ending: Ending::Whole };
+    let finding = against_digests(file, &read);
     let compared = if finding.is_some() { Compared::Altered } else { Compared::Intact };
     Some((compared, finding))
 }
 
 /// What S3's answer says of a listed file whose bytes were not hashed. `elsewhere`: it may have been shipped by another
 /// process, or before anything was remembered.
-pub(super) fn asked(file: &FileState, listed: &Listed, read: LogRead, elsewhere: bool) -> Asked {
+pub(super) fn asked(file: &FileState, read: LogRead, elsewhere: bool) -> Asked {
     if let LogRead::Failed(failure) = read {
         return Asked::Later(failure);
     }
-    match logs::finding(&entry(&file.name, listed), &read) {
+    match against_digests(file, &read) {
         Some(finding) if finding.kind == Kind::LogMissing => Asked::Decided(Compared::Missing, Some(finding)),
         Some(finding) => Asked::Decided(Compared::Altered, Some(finding)),
         // It was read, but its bytes could not be hashed on the way.
@@ -112,8 +112,13 @@ pub(super) fn unlisted(name: &Name) -> Finding {
     Finding::of(Kind::LogUnlisted, name, "no digest lists it, though digests cover the time of its delivery")
 }
 
-fn entry(name: &Name, listed: &Listed) -> LogEntry {
-    LogEntry { bucket: name.bucket.clone(), key: name.key.clone(), hash: listed.sha256.clone(), algorithm: None }
+/// What is wrong with a file by the first of those that list it with which it does not agree.
+fn against_digests(file: &FileState, read: &LogRead) -> Option<Finding> {
+    let Name { bucket, key } = &file.name;
+    file.listings().find_map(|listed| {
+        let hash = listed.sha256.clone();
+        logs::finding(&LogEntry { bucket: bucket.clone(), key: key.clone(), hash, algorithm: None }, read)
+    })
 }
 
 #[cfg(test)]

@@ -47,14 +47,12 @@ fn what_s3_answers_about_a_file_that_nobody_hashed() {
         (&notified, hashed("aa", Ending::Whole), false, (Compared::Elsewhere, None)),
         (&read, hashed("aa", Ending::Whole), false, (Compared::Intact, None)),
     ] {
-        let Asked::Decided(compared, finding) = asked(file, file.listed.as_ref().unwrap(), answer.clone(), elsewhere)
-        else {
+        let Asked::Decided(compared, finding) = asked(file, answer.clone(), elsewhere) else {
             panic!("{answer:?} decides")
         };
         assert_eq!((compared, finding.map(|it| it.kind)), expected, "{answer:?} {elsewhere}");
     }
-    let listed = unread.listed.clone().unwrap();
-    assert_eq!(asked(&unread, &listed, LogRead::Failed(failure()), false), Asked::Later(failure()));
+    assert_eq!(asked(&unread, LogRead::Failed(failure()), false), Asked::Later(failure()));
 }
 
 /// The digest of the hour that ends at `hour`:00:31, sound and linked to the one before.

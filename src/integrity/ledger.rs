@@ -12,8 +12,8 @@ use jiff::Timestamp;
 /// to deliver a digest (CloudTrail formats 5.4).
 pub const SLACK: i64 = 2 * HOUR;
 
-/// How far authentic digests cover an hour and the slack after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far authentic digests cover an hour and the slack after it, from the least on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Coverage {
     /// No digest of this account and region reaches back so far: validation was off, or digests are not announced.
     Unknown,

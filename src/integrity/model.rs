@@ -97,6 +97,12 @@ pub struct FileState {
     pub name: Name,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub listed: Option<Listed>,
+    /// The same with another hash: whichever came first, it cannot be as both say.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub contradicted: Option<Listed>,
+    /// Another process was told of the digest that lists it, and expects it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub uncounted: bool,
     pub notified: bool,
     /// No pattern of the input selects it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -124,6 +130,8 @@ impl FileState {
         FileState {
             name,
             listed: None,
+            contradicted: None,
+            uncounted: false,
             notified: false,
             skipped: false,
             read: false,
@@ -134,6 +142,11 @@ impl FileState {
             compared: None,
             changed: now,
         }
+    }
+
+    /// Everything that it is compared with.
+    pub fn listings(&self) -> impl Iterator<Item = &Listed> {
+        self.listed.iter().chain(&self.contradicted)
     }
 
     /// Listed, and neither compared nor given up.
@@ -283,6 +296,9 @@ pub struct DigestRow {
     pub previous_signature: Option<String>,
     /// Log files that it lists.
     pub files: u64,
+    /// Known because another names it; it was not announced to this process.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub linked: bool,
     /// When it was judged last, and when with this content for the first time.
     pub arrived: Timestamp,
     pub first: Timestamp,
@@ -304,6 +320,7 @@ impl DigestRow {
             previous_hash: None,
             previous_signature: None,
             files: 0,
+            linked: false,
             arrived: now,
             first: now,
         })
@@ -322,6 +339,8 @@ impl DigestRow {
 pub enum Task {
     /// Read and judge a digest.
     Digest { name: Name, tries: u32 },
+    /// The same for one that another names, and that was not announced to this process.
+    Linked { name: Name, tries: u32 },
     /// Judge a digest's place in its chain, when its neighbours had time to come.
     Link { chain: String, end: Timestamp, name: Name, tries: u32 },
     /// Ask S3 for a listed file that was not read.

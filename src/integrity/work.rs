@@ -41,7 +41,7 @@ const ASKED: usize = 4;
 const LOOK: Duration = Duration::from_secs(1);
 /// How often documents that were put off are woken at most.
 const WAKE: Duration = Duration::from_secs(60);
-/// How often it is looked for silent chains, and for what is old.
+/// How often it is looked for silent chains, unless they are silent sooner, and for what is old.
 const SWEEP: Duration = Duration::from_secs(60);
 const FORGET: Duration = Duration::from_secs(600);
 /// Pause after a failed write.
@@ -144,6 +144,8 @@ struct Work {
     intake: Intake,
     /// Whether the last cycle failed.
     failing: bool,
+    /// How often it is looked for silent chains.
+    sweep: Duration,
     /// When it was last looked for silent chains, and for what is old.
     swept: Option<Instant>,
     forgotten: Option<Instant>,
@@ -156,7 +158,9 @@ struct Work {
 
 impl Work {
     fn new(own: Integrity, sink: Sink) -> Work {
+        let silent_after = Duration::from_secs(u64::try_from(own.rules.silent_after).unwrap_or(0));
         Work {
+            sweep: silent_after.clamp(LOOK, SWEEP),
             own,
             sink: Arc::new(sink),
             jobs: JoinSet::new(),
@@ -204,7 +208,7 @@ impl Work {
             holds.into_iter().for_each(Hold::release);
             next = Instant::now() + PAUSE;
             if let Some(outcome) = outcome {
-                next = Instant::now() + SWEEP;
+                next = Instant::now() + self.sweep;
                 if let Some(due) = outcome.next {
                     let left = due.as_millisecond().saturating_sub(Timestamp::now().as_millisecond());
                     next = next.min(Instant::now() + Duration::from_millis(u64::try_from(left).unwrap_or(0)));
@@ -271,7 +275,7 @@ impl Work {
         // What was answered may be asked again.
         intake.running.retain(|task| intake.answers.iter().all(|answer| answer.task != *task));
         let is_due = |last: Option<Instant>, period| last.is_none_or(|last| last.elapsed() >= period);
-        (intake.sweep, intake.forget) = (is_due(self.swept, SWEEP), is_due(self.forgotten, FORGET));
+        (intake.sweep, intake.forget) = (is_due(self.swept, self.sweep), is_due(self.forgotten, FORGET));
         intake.wake = is_due(self.woken, WAKE);
         if intake.sweep {
             self.swept = Some(Instant::now());

@@ -127,10 +127,10 @@ impl Reading {
         Reading { hasher: Some(Hasher::new(&SHA256)), ..self }
     }
 
-    /// SHA-256 of the text so far; `None` where it is not wanted, and for an object that is not stored as gzip, which
-    /// CloudTrail's always are.
+    /// SHA-256 of the whole text; `None` where it is not wanted, and for an object that is not stored as one gzip member,
+    /// as CloudTrail's always are.
     pub fn sha256(&self) -> Option<[u8; 32]> {
-        let hash = self.hasher.clone().filter(|_| self.inflate.is_gzip())?.finish();
+        let hash = self.hasher.clone().filter(|_| self.inflate.is_one_member())?.finish();
         hash.as_ref().try_into().ok()
     }
 

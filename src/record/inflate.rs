@@ -46,6 +46,8 @@ pub struct Inflate {
     limits: InflateLimits,
     read: u64,
     inflated: u64,
+    /// The last stored bytes.
+    tail: [u8; 4],
 }
 
 enum State {
@@ -57,12 +59,12 @@ enum State {
 
 impl Inflate {
     pub fn new(limits: InflateLimits) -> Inflate {
-        Inflate { state: State::Sniffing(Vec::new()), limits, read: 0, inflated: 0 }
+        Inflate { state: State::Sniffing(Vec::new()), limits, read: 0, inflated: 0, tail: [0; 4] }
     }
 
-    /// Whether the object is gzip; false while that is not known.
-    pub fn is_gzip(&self) -> bool {
-        matches!(self.state, State::Gzip(_))
+    /// Whether all text came from the last gzip member, whose end states its length modulo 2^32. At the end of the object.
+    pub fn is_one_member(&self) -> bool {
+        matches!(self.state, State::Gzip(_)) && u64::from(u32::from_le_bytes(self.tail)) == self.inflated & 0xffff_ffff
     }
 
     /// Stored bytes taken.
@@ -84,6 +86,10 @@ impl Inflate {
         stored: &[u8],
         sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let last = stored.get(stored.len().saturating_sub(self.tail.len())..).unwrap_or_default();
+        self.tail.rotate_left(last.len());
+        let at = self.tail.len() - last.len();
+        self.tail.iter_mut().skip(at).zip(last).for_each(|(kept, byte)| *kept = *byte);
         if let State::Sniffing(head) = &mut self.state {
             head.extend_from_slice(stored);
             if head.len() < MAGIC.len() {

@@ -3,6 +3,7 @@
 //! The trails are those of `tests/chain/`, with keys made in the test. Objects go into an S3 with notifications, documents into
 //! files.
 
+mod at_random;
 mod forged;
 mod ledger;
 mod life;

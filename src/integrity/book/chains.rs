@@ -1,6 +1,6 @@
 //! Digests and their chains: judged, compared with their neighbours, missed, silent.
 
-use super::{Book, Done, Judged};
+use super::{Ask, Book, Done, Judged};
 use crate::integrity::document::About;
 use crate::integrity::judge;
 use crate::integrity::model::{ChainState, DigestRow, HOUR, Task};
@@ -28,12 +28,15 @@ impl Book<'_> {
         tx.put_chain(&ChainState { newest, ..chain.clone() })
     }
 
-    pub(super) fn digest(&mut self, tx: &mut Tx<'_>, name: &Name, tries: u32, judged: &Judged) -> Done {
+    /// A digest was read; `linked`: because another names it, and not because it was announced.
+    pub(super) fn digest(&mut self, tx: &mut Tx<'_>, name: &Name, tries: u32, linked: bool, judged: &Judged) -> Done {
         let Some(chain) = ChainState::of(name, self.now) else { return Ok(()) };
         let (row, findings, entries) = match judged {
             Judged::Failed(failure) => {
                 self.outcome.failed.push(failure.clone());
-                return self.again(tx, tries, Task::Digest { name: name.clone(), tries: tries + 1 });
+                let (name, next) = (name.clone(), tries + 1);
+                let task = if linked { Task::Linked { name, tries: next } } else { Task::Digest { name, tries: next } };
+                return self.again(tx, tries, task);
             }
             Judged::Missing => {
                 let reason = "it was announced, but is not there";
@@ -46,8 +49,10 @@ impl Book<'_> {
         let known = tx.digests(&chain.id, row.end, row.end)?.into_iter().find(|known| known.name == *name);
         let known = known.filter(|known| known.hash == row.hash && known.authentic == row.authentic);
         let is_known = known.is_some();
+        let linked = linked && known.as_ref().is_none_or(|known| known.linked);
         let first = known.map_or(row.first, |known| known.first);
-        tx.put_digest(&chain.id, &DigestRow { first, ..(**row).clone() })?;
+        let row = &DigestRow { first, linked, ..(**row).clone() };
+        tx.put_digest(&chain.id, row)?;
         let added = &mut self.outcome.added;
         if row.valid {
             added.verified += 1;
@@ -63,8 +68,13 @@ impl Book<'_> {
             self.reconsider(tx, &chain, row)?;
         }
         self.neighbours(tx, &chain, row)?;
+        let due = moment::plus(self.now, self.rules.late_after);
+        // The place of the next one was judged without this.
+        let (from, to) = (moment::plus(row.end, 1), moment::plus(row.end, 7 * 24 * HOUR));
+        let next = if is_known { None } else { tx.digests(&chain.id, from, to)?.into_iter().next() };
+        let again = next.map(|next| Task::Link { chain: chain.id.clone(), end: next.end, name: next.name, tries: 0 });
         let task = Task::Link { chain: chain.id, end: row.end, name: name.clone(), tries: 0 };
-        tx.plan(moment::plus(self.now, self.rules.late_after), &task)
+        [Some(task), again].iter().flatten().try_for_each(|task| tx.plan(due, task))
     }
 
     /// Compares a digest with those beside it, as far as they are known.
@@ -81,14 +91,14 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Judges a digest's place in its chain; the digest before it that must be asked for, when there is one.
+    /// Judges a digest's place in its chain; what must be asked of the digest before it, when there is something.
     pub(super) fn link(
         &mut self,
         tx: &mut Tx<'_>,
         id: &str,
         end: Timestamp,
         name: &Name,
-    ) -> std::result::Result<Option<Name>, Fault> {
+    ) -> std::result::Result<Option<Ask>, Fault> {
         let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(None) };
         let Some(chain) = tx.chain(id)? else { return Ok(None) };
         let older = tx.digest_before(id, end)?;
@@ -104,8 +114,33 @@ impl Book<'_> {
             self.about_chain(&chain, findings);
             return Ok(None);
         }
-        // What was before the first digest that came is not asked for. Backfill digests are few, and need not be in order.
-        Ok((older.is_some() || chain.backfill).then_some(previous))
+        // Before the first digest that came it is one step: what that lists and names was before shipping began.
+        let is_first = older.is_none() && ChainState::of(&previous, self.now).is_some();
+        Ok(Some(if is_first { Ask::Digest(previous) } else { Ask::Previous(previous) }))
+    }
+
+    /// Compares the first digest that came with the one before it, which is not kept.
+    pub(super) fn before(
+        &mut self,
+        tx: &mut Tx<'_>,
+        id: &str,
+        end: Timestamp,
+        name: &Name,
+        tries: u32,
+        judged: &Judged,
+    ) -> Done {
+        let (before, findings) = match judged {
+            Judged::Failed(failure) => {
+                return self.previous(tx, id, end, name, tries, &Err(failure.clone()));
+            }
+            Judged::Missing => return self.previous(tx, id, end, name, tries, &Ok(false)),
+            Judged::Read { row, findings, .. } => (row, findings),
+        };
+        let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(()) };
+        let (Some(chain), true) = (tx.chain(id)?, row.authentic) else { return Ok(()) };
+        self.about_chain(&chain, judge::neighbours(&row, before, chain.backfill));
+        self.about_chain(&chain, findings.clone());
+        Ok(())
     }
 
     pub(super) fn previous(
@@ -128,7 +163,7 @@ impl Book<'_> {
             }
             // It was not announced; it is verified like any other.
             Ok(true) if tries < LINKS && older.is_some() => {
-                tx.plan(self.now, &Task::Digest { name: gone, tries: 0 })?;
+                tx.plan(self.now, &Task::Linked { name: gone, tries: 0 })?;
                 tx.plan(moment::plus(self.now, self.rules.late_after), &task)
             }
             Ok(true) => Ok(()),

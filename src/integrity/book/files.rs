@@ -94,7 +94,7 @@ impl Book<'_> {
 
     fn about_file(&mut self, file: &FileState, finding: Option<Finding>) {
         let Some(finding) = finding else { return };
-        let listed = file.listed.as_ref();
+        let listed = file.listings().find(|listed| listed.sha256 != file.sha256).or(file.listed.as_ref());
         let about =
             About { listed, sha256: file.sha256.as_deref(), covers: listed.and_then(covers_of), ..About::default() };
         self.to_tell.push(self.rules.writer.finding(&finding, about, self.now));
@@ -110,10 +110,13 @@ impl Book<'_> {
         let rules = self.rules;
         let listed = Listed { digest: row.name.clone(), sha256: entry.hash.clone(), at: self.now };
         self.change(tx, &name, |now, file| {
-            if file.listed.as_ref().is_some_and(|known| known.sha256 == listed.sha256) {
+            let uncounted = rules.shared && row.linked;
+            file.uncounted = uncounted && (file.uncounted || file.listed.is_none());
+            if file.contradicted.is_some() || file.listings().any(|known| known.sha256 == listed.sha256) {
                 return Vec::new();
             }
-            file.listed = Some(listed);
+            let place = if file.listed.is_none() { &mut file.listed } else { &mut file.contradicted };
+            *place = Some(listed);
             file.compared = file.skipped.then_some(Compared::Skipped);
             vec![(moment::plus(now, rules.late_after), Task::File { name: file.name.clone(), tries: 0 })]
         })?;
@@ -152,7 +155,7 @@ impl Book<'_> {
         let Some((_, _, file)) = self.files.get(name) else { return Ok(()) };
         let Some(listed) = file.listed.clone().filter(|_| file.is_open()) else { return Ok(()) };
         let elsewhere = self.rules.shared || is_before_memory(tx, &listed, &place)?;
-        let decided = judge::asked(file, &listed, read.clone(), elsewhere);
+        let decided = judge::asked(file, read.clone(), elsewhere);
         let (compared, finding) = match decided {
             Asked::Later(failure) => {
                 self.outcome.failed.push(failure);
@@ -196,8 +199,15 @@ impl Book<'_> {
                 && chain.region == key.region
                 && !chain.backfill
                 && !chain.silent;
-            if !is_its || tx.first_digest(&chain.id)?.is_none_or(|first| first.start() > place.time) {
+            if !is_its {
                 continue;
+            }
+            // What was in a chain before its first known digest may have listed it, unless the chain begins there. Where it
+            // began anew, another process may know what was before.
+            match tx.first_digest(&chain.id)? {
+                Some(first) if first.start() <= place.time => {}
+                Some(first) if first.authentic && first.previous.is_none() && !self.rules.shared => continue,
+                Some(_) | None => return Ok(()),
             }
             let of_chain = tx.digests(&chain.id, from, to)?;
             // A digest that comes later asks again. Where several trails write, each must have had its say.
@@ -216,7 +226,7 @@ impl Book<'_> {
         let forgotten: Vec<&DigestRow> = digests.iter().filter(is_forgotten).collect();
         if !forgotten.is_empty() {
             for digest in forgotten {
-                tx.plan(moment::plus(self.now, 1), &Task::Digest { name: digest.name.clone(), tries: 0 })?;
+                tx.plan(moment::plus(self.now, 1), &Task::Linked { name: digest.name.clone(), tries: 0 })?;
             }
             let task = Task::Unlisted { name: name.clone() };
             return tx.plan(moment::plus(self.now, self.rules.late_after), &task);

@@ -238,7 +238,7 @@ impl Hour {
     /// Adds a file to the counts, or takes it out of them.
     fn count(&mut self, file: &FileState, add: bool) {
         let counts = [
-            (&mut self.expected, u64::from(file.listed.is_some() && !file.skipped)),
+            (&mut self.expected, u64::from(file.listed.is_some() && !file.skipped && !file.uncounted)),
             (&mut self.notified, u64::from(file.notified)),
             (&mut self.read, u64::from(file.read)),
             (&mut self.indexed, u64::from(file.indexed)),

@@ -2,6 +2,7 @@
 
 use super::{Object, Scenes, Watched, actions, set};
 use crate::have;
+use crate::support::disk::Disk;
 use crate::support::program::{Program, until, until_async};
 use crate::support::search::Stream;
 use crate::support::servers::Server;
@@ -190,6 +191,69 @@ async fn a_damaged_store_is_set_aside_and_shipping_goes_on() {
     let aside =
         names.filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().starts_with("integrity.redb"));
     assert_eq!(aside.count(), 2, "the damaged one is kept under another name");
+}
+
+/// No record is lost for what verification cannot write down, and nothing is forgotten either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_under_the_store_costs_no_record_and_no_finding() {
+    let (aws, scenes) = (have!(Server::fast()), have!(Scenes::get()));
+    let scene = scenes.scene("log-altered");
+    let watched = Watched::new(&aws, scenes, &scene, "", "").await;
+    let disk = have!(Disk::in_place_of(&watched.program.data()));
+    let running = disk.spawn(&watched.program, &["run"], "8m");
+    let seen = disk.seen_by(&running);
+    until("the store is there", || std::fs::exists(seen.join("integrity.redb")).unwrap().then_some(()));
+    let says = |words: &str| until(&format!("the log says `{words}`"), || running.said().contains(words).then_some(()));
+    let (logs, digests) = (scene.logs(), scene.digests());
+    watched.put_all(&logs[..2]).await;
+    watched.put_all(&digests[..2]).await;
+    until("something is shipped", || (watched.records().len() == 2).then_some(()));
+
+    disk.fill(&running);
+    watched.put_all(&logs[2..]).await;
+    watched.put_all(&digests[2..]).await;
+    says("shipping goes on, and what is to be compared is kept in memory");
+    until_async("every message is deleted", async || (watched.trail.depth().await == (0, 0)).then_some(())).await;
+    assert_eq!(watched.records().len(), logs.len(), "everything is shipped");
+    assert_eq!(watched.actions(), BTreeSet::new(), "{:?}", watched.findings());
+
+    disk.free(&running);
+    says("the store of `integrity` is written again");
+    watched.until_action("log_file_altered");
+    watched.until_closed(scene.hours().len());
+    assert_eq!(named(&watched, "log_file_altered"), [logs[2].key.as_str()]);
+    assert_eq!(watched.actions(), set(&["log_file_altered"]), "{:?}", watched.findings());
+    let names = std::fs::read_dir(&seen).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let aside: Vec<String> = names.filter(|name| name.contains("damaged")).collect();
+    assert!(aside.is_empty(), "a full disk is no damage: {aside:?}");
+    assert!(running.terminate().0.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_falls_silent_is_told_once_until_it_speaks() {
+    let (aws, scenes) = (have!(Server::fast()), have!(Scenes::get()));
+    let scene = scenes.scene("whole");
+    let watched = Watched::new(&aws, scenes, &scene, "", "silent_after: 3s").await;
+    let digests = scene.digests();
+    let silent = |n: usize| {
+        until(&format!("silence is told {n} times"), || (watched.findings().len() == n).then_some(()));
+        let findings = watched.findings();
+        (findings[n - 1]["event"]["action"].clone(), findings[n - 1]["trailship"]["integrity"]["digest_key"].clone())
+    };
+    let mut running = watched.run();
+    watched.put_all(&scene.logs()).await;
+    watched.put_all(&digests[..4]).await;
+    assert_eq!(silent(1), (json!("account_silent"), json!(digests[3].key)));
+    // Neither later nor after a restart.
+    running.kill();
+    let running = watched.run();
+    watched.until_closed(1);
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    assert_eq!(watched.findings().len(), 1, "{:?}", watched.findings());
+    watched.put_all(&digests[4..6]).await;
+    assert_eq!(silent(2), (json!("account_silent"), json!(digests[5].key)));
+    assert_eq!(watched.findings()[1]["trailship"]["integrity"]["trail_arn"], scene.arn);
+    assert!(running.terminate().0.success());
 }
 
 /// Kills in mid-way, on a real index: each finding is one document, and there is no other.

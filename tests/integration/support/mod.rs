@@ -3,6 +3,7 @@
 pub mod aws;
 pub mod between;
 pub mod disk;
+pub mod index;
 pub mod logs;
 pub mod program;
 pub mod proxy;
