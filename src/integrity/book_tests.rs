@@ -264,6 +264,27 @@ fn chains_in_any_order() {
     }
 }
 
+/// Nothing names it, but without a pause it would be there: it may be late, or known to another process.
+#[test]
+fn a_chain_that_begins_anew_has_no_pause_while_the_digest_between_may_be_there() {
+    let restart = DigestRow { previous: None, ..digest(4) };
+    for (is_there, expected) in [(false, "digest_missing"), (true, "chain_restarted")] {
+        let mut run = Run::new();
+        for row in [&digest(1), &digest(2), &restart] {
+            run.digest("09:00:00", row, &[]);
+        }
+        run.tell("09:01:00", vec![]);
+        assert_eq!(run.actions(), Vec::<&str>::new());
+        run.answer("09:01:01", &digest(3).name, &Result::Previous(Ok(is_there)));
+        if is_there {
+            let judged = Judged::Read { row: Box::new(digest(3)), findings: Vec::new(), entries: Vec::new() };
+            run.answer("09:01:02", &digest(3).name, &Result::Digest(judged));
+        }
+        run.tell("09:05:00", vec![]);
+        assert_eq!((run.actions(), &run.outcome.asks), (vec![expected], &Vec::new()));
+    }
+}
+
 #[test]
 fn a_digest_that_its_successor_does_not_name_and_that_comes_long_after_it() {
     let mut run = Run::new();

@@ -103,8 +103,12 @@ impl Book<'_> {
         let Some(chain) = tx.chain(id)? else { return Ok(None) };
         let older = tx.digest_before(id, end)?;
         let Some(previous) = row.previous.clone() else {
-            let finding = older.filter(|_| !chain.backfill).and_then(|older| judge::beginning(&row, &older));
-            self.about_chain(&chain, Vec::from_iter(finding));
+            let Some(older) = older.filter(|_| !chain.backfill) else { return Ok(None) };
+            // The digest between may be late, or known to another process only.
+            if older.end < row.start() {
+                return Ok(Some(Ask::Previous(ends_at_start(&chain, &row))));
+            }
+            self.about_chain(&chain, Vec::from_iter(judge::beginning(&row, &older)));
             return Ok(None);
         };
         if let Some(found) = known(tx, Some(&previous))? {
@@ -153,7 +157,8 @@ impl Book<'_> {
         previous: &std::result::Result<bool, Failure>,
     ) -> Done {
         let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(()) };
-        let (Some(chain), Some(gone)) = (tx.chain(id)?, row.previous.clone()) else { return Ok(()) };
+        let Some(chain) = tx.chain(id)? else { return Ok(()) };
+        let gone = row.previous.clone().unwrap_or_else(|| ends_at_start(&chain, &row));
         let older = tx.digest_before(id, end)?;
         let task = Task::Link { chain: id.to_owned(), end, name: name.clone(), tries: tries + 1 };
         match previous {
@@ -168,8 +173,12 @@ impl Book<'_> {
             }
             Ok(true) => Ok(()),
             Ok(false) => {
-                let finding = judge::missing(&row, &gone, older.as_ref().filter(|_| !chain.backfill));
-                self.about_chain(&chain, vec![finding]);
+                let older = older.as_ref().filter(|_| !chain.backfill);
+                let finding = match row.previous {
+                    Some(_) => Some(judge::missing(&row, &gone, older)),
+                    None => older.and_then(|older| judge::beginning(&row, older)),
+                };
+                self.about_chain(&chain, Vec::from_iter(finding));
                 Ok(())
             }
         }
@@ -187,6 +196,11 @@ impl Book<'_> {
         }
         Ok(())
     }
+}
+
+/// The digest that would come before one that names none, without a pause between.
+fn ends_at_start(chain: &ChainState, row: &DigestRow) -> Name {
+    Name::new(row.name.bucket.clone(), chain.chain().key_at(row.start()))
 }
 
 /// A digest by its name, in whatever chain.
