@@ -325,6 +325,7 @@ fn the_signed_vector() {
             signature: Some(signature.to_owned()),
             algorithm: Some("SHA256withRSA".to_owned()),
             generated: None,
+            bare: false,
         };
         bucket.objects.insert(name, reading);
     }

@@ -32,13 +32,15 @@ pub async fn digest(store: &Store, name: &Name) -> Fetched {
         };
         match content(&mut opened, store).await {
             Ok(content) => {
-                let mut metadata = opened.metadata;
+                let bare = opened.metadata.is_none();
+                let mut metadata = opened.metadata.unwrap_or_default();
                 let mut taken = |name: &str| metadata.remove(name);
                 return Fetched::Read(Box::new(Reading {
                     content,
                     signature: taken("signature"),
                     algorithm: taken("signature-algorithm"),
                     generated: taken("backfill-generation-timestamp"),
+                    bare,
                 }));
             }
             Err(failure) if attempt >= ATTEMPTS => return Fetched::Failed(failure),

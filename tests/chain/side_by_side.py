@@ -11,6 +11,7 @@ The AWS CLI runs in this process, forked for each batch, because starting it tak
 """
 
 import argparse
+import difflib
 import io
 import json
 import multiprocessing
@@ -119,8 +120,7 @@ def compare(program, number, case):
     faults = []
 
     def expect(what, theirs, ours):
-        if theirs != ours:
-            faults.append(f"{case.title}: {what}\n--- expected\n{theirs}\n--- got\n{ours}\n({' '.join(case.arguments)})")
+        faults.extend(f"{case.title}: {fault}\n({' '.join(case.arguments)})" for fault in differs(what, theirs, ours))
 
     theirs = {}
     # Without --verbose the lines are a part of those with it: looked at now and then.
@@ -158,6 +158,16 @@ def compare(program, number, case):
         "finds": case.finds,
         "nothing": "No digests found" in theirs["out"],
     }
+
+
+def differs(what, theirs, ours):
+    """One fault, or none; of long texts only the lines in which they differ."""
+    if theirs == ours:
+        return []
+    if isinstance(theirs, str) and isinstance(ours, str):
+        lines = difflib.unified_diff(theirs.splitlines(), ours.splitlines(), "expected", "got", n=1, lineterm="")
+        return ["\n".join([what, *lines])]
+    return [f"{what}: expected {theirs}, got {ours}"]
 
 
 def aws(arguments):
