@@ -151,7 +151,8 @@ impl<'c> Walk<'c> {
 
     fn step(&mut self, evidence: &Evidence) -> Result<(), Need> {
         let name = self.current.as_ref().map(|key| Name::new(self.bucket.clone(), key.clone()));
-        let Some(name) = name.filter(|name| self.from <= self.last_start && !self.seen.contains(&self.place(name))) else {
+        let Some(name) = name.filter(|name| self.from <= self.last_start && !self.seen.contains(&self.place(name)))
+        else {
             self.phase = if self.backfill { Phase::Done } else { Phase::Begin };
             self.backfill = true;
             return Ok(());

@@ -2,18 +2,17 @@
 
     at_random.py PROGRAM URL KEYS [--seeds FIRST-LAST] [--reduce]
 
-PROGRAM, URL and KEYS as for side_by_side.py. With `--compat` lines and exit code must be those of the AWS CLI; without it everything
-that was done must be found and nothing else (oracle.py), and text and JSON must tell the same. Each fault is printed with its seed,
-and with --reduce for the smallest plan that still shows it. Prints one JSON line; exit status 1 when anything differs.
+PROGRAM, URL and KEYS as for side_by_side.py. With `--compat` lines and exit code must be those of the AWS CLI; without it
+everything that was done must be found and nothing else (oracle.py), and text and JSON must tell the same. Each fault is printed
+with its seed, and with --reduce for the smallest plan that still shows it. Prints one JSON line; exit status 1 when anything
+differs.
 """
 
 import argparse
-import copy
 import datetime
 import json
 import multiprocessing
 import os
-import random
 import sys
 import tempfile
 from pathlib import Path
@@ -23,21 +22,11 @@ import boto3
 import tampering
 from chain import BEGIN, HOUR, Key, World, display, upload
 from oracle import Truth
+from plans import FORMS, composed, reduced
 from side_by_side import MOTO_ACCOUNT, aws, differs, environment, trailship
 
 SECOND = datetime.timedelta(seconds=1)
 ROTATION = BEGIN + 30 * HOUR
-FORMS = {
-    "iso": "%Y-%m-%dT%H:%M:%SZ",
-    "bare": "%Y-%m-%dT%H:%M:%S",
-    "space": "%Y-%m-%d %H:%M:%S",
-    "slash": "%Y/%m/%d %H:%M:%S",
-    "stamp": "%Y%m%dT%H%M%SZ",
-    "mail": "%a, %d %b %Y %H:%M:%S GMT",
-    "date": "%a %b %e %H:%M:%S UTC %Y",
-    "east": "%Y-%m-%dT%H:%M:%S+05:30",
-    "west": "%Y-%m-%d %H:%M:%S -08:00",
-}
 OFFSETS = {"east": datetime.timedelta(hours=5, minutes=30), "west": datetime.timedelta(hours=-8)}
 
 
@@ -51,68 +40,6 @@ class Keys:
 
     def listed(self):
         return [key.listed() for key in (self.main, self.old, self.new)]
-
-
-def composed(seed):
-    """A plan: plain values, so that it can be shown and made smaller."""
-    r = random.Random(seed)
-    organization = r.random() < 0.2
-    accounts = [MOTO_ACCOUNT, "444455556666", "777788889999"] if organization else ["111122223333", "444455556666"]
-    regions = ["us-east-1", "eu-west-1"]
-    steps, count = [], r.randint(2, 12)
-    for n in range(count):
-        chance = r.random()
-        if n and chance < 0.05:
-            steps.append({"what": "restart"})
-        elif n and chance < 0.1:
-            steps.append({"what": "pause", "seconds": r.choice([1, 600, 3600, 7200])})
-        elif n and chance < 0.14:
-            steps.append({"what": "bucket"})
-        elif n and chance < 0.17:
-            steps.append({"what": "prefix"})
-        elif n and chance < 0.2:
-            steps.append({"what": "hole", "seconds": r.choice([1, 900, 3600, 10800])})
-        elif n and chance < 0.22:
-            steps.append({"what": "hole", "seconds": -1800})
-        elif n and chance < 0.24:
-            steps.append({"what": "fork", "seconds": r.choice([900, 1800])})
-        # After an overlap none may end before the one before it.
-        overlaps = steps and steps[-1].get("seconds", 0) < 0
-        seconds = 3600 if overlaps or r.random() < 0.9 else r.choice([60, 1199, 1800, 3599])
-        steps.append({"what": "digest", "logs": r.choice([0, 0, 1, 1, 2, 3]), "seconds": seconds})
-    plan = {
-        "organization": organization,
-        "accounts": r.sample(accounts, r.choice([1, 1, 1, 2])),
-        "regions": r.sample(regions, r.choice([1, 1, 1, 2])),
-        "prefix": r.choice(["", "", "", "audit", "a/b c/ü"]),
-        "begin": r.choice([0, r.randrange(60 * 3600), r.randrange(20, 30) * 3600]),
-        "rotate": r.random() < 0.3,
-        "steps": steps,
-        "backfill": sorted(r.sample(range(count), min(count, r.choice([0, 0, 0, 0, 1, 2, 3])))),
-        "beside": r.choice([None] * 6 + ["mai", "main2", "main-x", "second", "main_us-east-1_x"]),
-        "verbose": r.random() < 0.8,
-        "account_option": r.random() < 0.3,
-        "folder": r.random() < 0.3,
-        "forms": [r.choice(list(FORMS)) if r.random() < 0.5 else "iso" for _ in range(2)],
-        "window": window(r, count),
-        "done": [],
-    }
-    at = 0
-    for _ in range(r.choice([0, 1, 1, 1, 2, 2, 3, 4])):
-        at = r.choice([at, at, at + 1, r.randrange(40), r.randrange(40), r.randrange(40)])
-        what = r.choice(["log"] * 4 + ["digest"] * 7 + ["backfill", "unlisted", "planted", "copy", "run", "tail", "logs", "signer"])
-        group = tampering.LOGS if what == "log" else tampering.DIGESTS
-        plan["done"].append({"what": what, "how": r.choice(group).name, "at": at, "count": r.randint(1, 4)})
-    return plan
-
-
-def window(r, count):
-    """Start and end, each in seconds after the edge of a digest, counted from the beginning."""
-    around = [0, 0, 0, 1, -1, 0.25, 900, -1800, 3599, 3601]
-    first = r.choice([0, 0, 0, r.randint(-3, count)])
-    last = r.choice([count, count, count, r.randint(first, count + 3)])
-    start, end = first * 3600 + r.choice(around), last * 3600 + r.choice(around)
-    return [min(start, end), max(start, end)]
 
 
 # --- from a plan to objects ------------------------------------------------------------------------------------------------
@@ -129,9 +56,8 @@ class Built:
         self.worlds = []
         for account in plan["accounts"]:
             for region in plan["regions"]:
-                world = World(bucket, keys.main, account, region, trail=trail, prefix=plan["prefix"], org=self.organization, begin=self.begin)
-                self.worlds.append(world)
-                write(world, plan, keys)
+                self.worlds.append(self.world(keys.main, account, region, trail))
+                write(self.worlds[-1], plan, keys)
         self.truths = [Truth(world) for world in self.worlds]
         if plan["beside"]:
             self.put_beside(plan["beside"])
@@ -142,9 +68,13 @@ class Built:
         whole = [int(seconds) if name == "stamp" else seconds for seconds, name in zip(plan["window"], plan["forms"])]
         self.start, self.end = (self.begin + seconds * SECOND for seconds in whole)
 
+    def world(self, key, account, region, trail):
+        options = {"prefix": self.plan["prefix"], "org": self.organization, "begin": self.begin}
+        return World(self.bucket, key, account, region, trail=trail, **options)
+
     def put_beside(self, name):
         world = self.worlds[0]
-        other = World(self.bucket, world.key, world.account, world.region, trail=name, prefix=world.prefix, org=world.org, begin=self.begin)
+        other = self.world(world.key, world.account, world.region, name)
         other.logs = list(world.logs)
         other.hours(6, logs=0)
         world.objects[self.bucket].update(other.objects[self.bucket])
@@ -158,12 +88,27 @@ class Built:
             given += ["--s3-prefix", world.prefix] if world.prefix else []
         if self.organization or self.plan["account_option"]:
             given += ["--account-id", world.account]
-        return given + self.times() + ["--region", world.region]
+        named = world.region != "us-east-1" or self.plan["region_option"]
+        return given + self.times() + (["--region", world.region] if named else [])
+
+    def elsewhere(self):
+        """The same about something that is not there."""
+        given = self.arguments()
+        if self.plan["elsewhere"] == "trail":
+            return [argument.replace("trail/main", "trail/mai") for argument in given]
+        option, value = {
+            "account": ("--account-id", "999988887777"),
+            "region": ("--region", "ap-southeast-2"),
+            "prefix": ("--s3-prefix", "a/"),
+        }[self.plan["elsewhere"]]
+        at = given.index(option) if option in given else len(given)
+        return [*given[:at], option, value, *given[at + 2 :]]
 
     def copied(self, folder):
         """The same about a copy in a folder, with metadata beside each object."""
         given, world = ["--public-keys", f"{folder}/keys.json"], self.worlds[0]
         for bucket in {bucket for world in self.worlds for bucket in world.objects}:
+            Path(folder, bucket).mkdir()
             given += ["--path-map", f"s3://{bucket}={folder}/{bucket}"]
         for bucket, key, item in self.objects():
             file = Path(folder, bucket, key)
@@ -175,7 +120,8 @@ class Built:
         return self.arguments() + given
 
     def objects(self):
-        return [(bucket, *item) for world in self.worlds for bucket, items in world.objects.items() for item in items.items()]
+        parts = [part for world in self.worlds for part in world.objects.items()]
+        return [(bucket, *item) for bucket, items in parts for item in items.items()]
 
     def everything(self):
         if self.organization:
@@ -277,6 +223,11 @@ def faults_of(plan, bucket, program, url, keys, organization):
     for part in ("out", "err", "code"):
         faults += differs(f"{part} with --compat", theirs[part], ours[part])
     report, text = trailship(program, given + ["--format", "json"]), trailship(program, given + ["--verbose"])
+    if plan["elsewhere"] and not plan["beside"]:
+        # A trail that CloudTrail does not know is wrong usage; with one that it knows a prefix is not looked at.
+        codes = {"trail": 2, "prefix": report["code"]} if built.organization else {}
+        code = codes.get(plan["elsewhere"], 4)
+        faults += nothing_is_there(built.elsewhere(), program, code)
     try:
         parsed = json.loads(report["out"])
     except ValueError:
@@ -296,6 +247,13 @@ def faults_of(plan, bucket, program, url, keys, organization):
     return [f"{fault}\n({' '.join(given)})" for fault in faults]
 
 
+def nothing_is_there(given, program, code):
+    theirs, ours = aws(given), trailship(program, [*given, "--compat"])
+    faults = [fault for part in theirs for fault in differs(f"elsewhere, {part} with --compat", theirs[part], ours[part])]
+    report = trailship(program, [*given, "--format", "json"])
+    return [f"elsewhere: {fault}" for fault in [*faults, *differs("code", code, report["code"])]]
+
+
 def judged_together(built, report):
     """All accounts and regions in one run."""
     faults, parsed = [], json.loads(report["out"])
@@ -304,6 +262,10 @@ def judged_together(built, report):
         wanted = (world.account, world.region, world.trail)
         chains = [chain for chain in parsed["chains"] if (chain["account"], chain["region"], chain["trail"]) == wanted]
         if len(chains) == 1:
+            # What no trail of an account and region lists is told once.
+            beside = [chain for chain in parsed["chains"] if wanted[:2] == (chain["account"], chain["region"])]
+            unlisted = [f for chain in beside for f in chain["findings"] if f["kind"] == "log_unlisted"]
+            chains[0]["findings"] += unlisted
             faults += truth.judge(built.start, built.end, chains[0], None)
         elif chains or truth.is_there(built.start, built.end):
             faults.append(f"{len(chains)} chains of {wanted}: {report}")
@@ -317,7 +279,8 @@ def same_in_text(parsed, code, text):
         faults.append(f"exit code {code}, in the report {parsed['exit_code']}")
     if "INVALID" in text["err"] and code != 1:
         faults.append(f"exit code {code} after\n{text['err']}")
-    rows = [line.removeprefix("(backfill) ").split("\t") for line in text["out"].partition("\nBeyond what")[2].splitlines()]
+    lines = text["out"].partition("\nBeyond what")[2].splitlines()
+    rows = [line.removeprefix("(backfill) ").split("\t") for line in lines]
     beyond = {(row[1], row[2] if row[2].startswith("s3://") else None) for row in rows if len(row) > 2}
     findings = [finding for chain in parsed["chains"] for finding in chain["findings"]] + parsed["findings"]
     told = {(finding["kind"], finding.get("object")) for finding in findings}
@@ -328,47 +291,6 @@ def same_in_text(parsed, code, text):
         if not gap and f"{name}\tINVALID" not in text["err"]:
             faults.append(f"only in the report: {kind} {name}")
     return faults
-
-
-# --- smaller plans ---------------------------------------------------------------------------------------------------------
-
-
-def smaller(plan):
-    """Plans with one thing less."""
-    for name, plain in [
-        *(("done", n) for n in range(len(plan["done"]))),
-        *(("steps", n) for n in range(len(plan["steps"]))),
-        *(("backfill", n) for n in range(len(plan["backfill"]))),
-        *((name, 1) for name in ("accounts", "regions") if len(plan[name]) > 1),
-    ]:
-        made = copy.deepcopy(plan)
-        del made[name][plain]
-        yield made
-    plain = {"organization": False, "folder": False, "prefix": "", "begin": 0, "rotate": False, "beside": None, "verbose": True}
-    for name, value in {**plain, "account_option": False, "forms": ["iso", "iso"]}.items():
-        if plan[name] != value:
-            made = {**copy.deepcopy(plan), name: value}
-            yield made if name != "organization" else {**made, "accounts": ["111122223333", "444455556666"][: len(plan["accounts"])]}
-    for n, step in enumerate(plan["steps"]):
-        for name, value in [("logs", 0), ("seconds", 3600)]:
-            if step.get(name, value) != value:
-                made = copy.deepcopy(plan)
-                made["steps"][n][name] = value
-                yield made
-
-
-def reduced(plan, faults, check):
-    """The smallest plan that has a fault of the same kind."""
-    sort = lambda faults: {fault.splitlines()[0].split(":")[0] for fault in faults}  # noqa: E731
-    wanted = sort(faults)
-    while True:
-        for made in smaller(plan):
-            found = check(made)
-            if wanted & sort(found):
-                plan, faults = made, found
-                break
-        else:
-            return plan, faults
 
 
 class Run:

@@ -1,5 +1,5 @@
-"""What `trailship validate` must find in a world that was spoilt, and what it must not, told from what lies in the bucket before and
-after, not from how the program goes about it.
+"""What `trailship validate` must find in a world that was spoilt, and what it must not, told from what lies in the bucket before
+and after, not from how the program goes about it.
 """
 
 import copy
@@ -74,7 +74,7 @@ class Judge:
         self.must_find_unlisted()
         for name in self.truth.copies:
             if self.start <= stamped(name) <= self.end and self.is_listed(name) and name[0] == self.world.bucket:
-                self.expect(None, lambda f: f["kind"] == "digest_moved" and about(f, name), f"copy {name[1]}")  # noqa: B023
+                self.expect(INVALID, name)
         for finding in self.findings:
             if not self.is_true(finding):
                 self.wrong.append(f"false: {json.dumps(finding)}")
@@ -126,7 +126,8 @@ class Judge:
     def log_state(self, name):
         if not self.world.has(name):
             return "gone"
-        (was, _, _), (text, whole, trailing) = inflated(self.truth.before[name[0]][name[1]].body), inflated(self.world.at(name).body)
+        was, _, _ = inflated(self.truth.before[name[0]][name[1]].body)
+        text, whole, trailing = inflated(self.world.at(name).body)
         return "intact" if text == was and whole and not trailing else "broken"
 
     def logs(self):
@@ -169,20 +170,19 @@ class Judge:
         told = after and after in self.known and after.state in ("intact", "authentic")
         if digest.state == "gone":
             if told and after.start >= self.start:
-                self.expect(digest, lambda f: f["kind"] == "digest_missing" and (about(f, digest.name) or self.spans(f, digest)), "missing")
+                self.expect({"digest_missing"}, digest.name, digest)
             elif not digest.backfill and not self.is_at_the_head(digest) and not self.is_twisted():
-                self.expect(digest, lambda f: f["kind"] in UNCOVERED | {"digest_missing"} and self.spans(f, digest), "uncovered")
+                self.expect(UNCOVERED | {"digest_missing"}, None, digest)
         elif digest in self.known:
             if digest.state in ("broken", "authentic"):
-                self.expect(digest, lambda f: f["kind"] in INVALID and about(f, digest.name), digest.state)
+                self.expect(INVALID, digest.name)
             elif digest.state == "resigned" and told:
-                self.expect(digest, lambda f: f["kind"] == "chain_hash_mismatch" and about(f, digest.name), "resigned")
+                self.expect({"chain_hash_mismatch"}, digest.name)
         if digest in self.known and digest.state in ("intact", "authentic"):
             for log in digest.logs:
                 state = self.log_state(log)
-                kinds = {"intact": None, "gone": ["log_missing"]}.get(state, [kind for kind in INVALID if kind.startswith("log_")])
-                if kinds:
-                    self.expect(digest, lambda f: f["kind"] in kinds and about(f, log), f"{log[1]}: {kinds}")  # noqa: B023
+                if state != "intact":
+                    self.expect({"log_missing"} if state == "gone" else INVALID - {"log_missing"}, log)
 
     def is_twisted(self):
         """Digests overlap: time is covered by others too."""
@@ -193,8 +193,8 @@ class Judge:
         """A chain may begin up to an hour after the start of the window."""
         older = [other for other in self.known if not other.backfill and other.end <= digest.start]
         rest = [other for other in self.known if not other.backfill and other.start >= digest.end]
-        begins = lambda other: other.start if other.state in ("intact", "authentic") else other.end - HOUR  # noqa: E731
-        return not older and bool(rest) and min(begins(other) for other in rest) <= self.start + HOUR
+        begins = [other.start if other.state in ("intact", "authentic") else other.end - HOUR for other in rest]
+        return not older and bool(rest) and min(begins) <= self.start + HOUR
 
     def must_find_unlisted(self):
         known = {log for digest in self.truth.digests.values() for log in digest.logs}
@@ -205,11 +205,14 @@ class Judge:
             time = datetime.datetime.strptime(key.split("_")[-2], "%Y%m%dT%H%MZ").replace(tzinfo=UTC)
             spans = sorted((max(d.start, self.start), min(d.end, self.end)) for d in self.sound if not d.backfill)
             if covers(spans, time, time + MINUTE):
-                self.expect(None, lambda f: f["kind"] == "log_unlisted" and about(f, (bucket, key)), f"unlisted {key}")  # noqa: B023
+                self.expect({"log_unlisted"}, (bucket, key))
 
-    def expect(self, digest, found, what):
-        if not any(found(finding) for finding in self.findings):
-            self.wrong.append(f"not found: {digest and digest.name[1]}: {what}")
+    def expect(self, kinds, name, digest=None):
+        """A finding of one of the kinds about the object, or about the time of the digest."""
+        found = [finding for finding in self.findings if finding["kind"] in kinds]
+        named = [finding for finding in found if name and finding.get("object") == path(name)]
+        if not named and not (digest and any(self.spans(finding, digest) for finding in found)):
+            self.wrong.append(f"not found: {' or '.join(sorted(kinds))} of {(name or digest.name)[1]}")
 
     def spans(self, finding, digest):
         """The finding's period covers the digest's time inside the window; one about a whole scope has none."""
@@ -224,7 +227,8 @@ class Judge:
         kind, name = finding["kind"], finding.get("object")
         digest = next((digest for digest in self.truth.digests.values() if path(digest.name) == name), None)
         if kind == "log_unlisted":
-            return not any(path(log) == name for digest in self.truth.digests.values() if digest.state == "intact" for log in digest.logs)
+            intact = [digest for digest in self.truth.digests.values() if digest.state == "intact"]
+            return not any(path(log) == name for digest in intact for log in digest.logs)
         if kind.startswith("log_"):
             states = [self.log_state(log) for log in self.logs() if path(log) == name]
             return bool(states) and states[0] == ("gone" if kind == "log_missing" else "broken")
@@ -296,15 +300,12 @@ def moment(text):
 
 
 def stamped(name):
-    return datetime.datetime.strptime(name[1].removesuffix(".json.gz").removesuffix("_backfill")[-16:], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    text = name[1].removesuffix(".json.gz").removesuffix("_backfill")[-16:]
+    return datetime.datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
 
 
 def path(name):
     return f"s3://{name[0]}/{name[1]}"
-
-
-def about(finding, name):
-    return finding.get("object") == path(name)
 
 
 def covers(spans, first, last):

@@ -141,6 +141,8 @@ def compare(program, number, case):
         found += parsed["findings"]
         expect("findings", sorted(set(case.finds)), sorted({finding["kind"] for finding in found}))
         expect("exit code", case.code, report["code"])
+        if theirs["code"] == 1 and case.agrees:
+            expect("exit code where the AWS CLI finds something", True, report["code"] == 1)
         expect("exit code in the report", case.code, parsed["exit_code"])
         if theirs["code"] in (0, 1) and case.agrees:
             text = trailship(program, case.arguments + ["--verbose"])

@@ -45,6 +45,7 @@ fn action(kind: &str) -> Option<&'static str> {
 const DIFFERENT: &[(&str, &[&str], &str)] = &[
     ("first-missing", &[], "the digest that is gone is older than the first that came"),
     ("only-newest", &[], "the digests that are gone are older than the first that came"),
+    ("decades", &["log_file_unlisted"], "the S3 of this test lists no folders, which long windows are looked for by"),
     ("no-list", &["digest_altered"], "no digest covers the two hours after the file that it should list"),
     (
         "old-bucket-hidden",
