@@ -45,17 +45,17 @@ pub const ALL: [DataSet; 3] = [
 ];
 
 impl DataSet {
-    /// Name or pattern of its data streams, by that of the records: `logs-aws.cloudtrail-*` becomes
-    /// `logs-aws.cloudtrail_integrity-*`. Where the records' has another form, or stars in the name of the data set, the
-    /// default one.
+    /// Pattern of its data streams, where `records` is that of the records'. The others have names of their own, whatever
+    /// that is: their documents name the data set that they are of.
+    pub fn pattern(&self, records: &str) -> String {
+        if self.suffix.is_empty() { records.to_owned() } else { format!("logs-aws.cloudtrail{}-*", self.suffix) }
+    }
+
+    /// Its data stream beside that of the records, of the same namespace; the pattern where that tells none.
     pub fn beside(&self, records: &str) -> String {
-        if self.suffix.is_empty() {
-            return records.to_owned();
-        }
-        let parts: Vec<&str> = records.split('-').collect();
-        match parts.as_slice() {
-            [kind, name, namespace] if !name.contains('*') => format!("{kind}-{name}{}-{namespace}", self.suffix),
-            _ => format!("logs-aws.cloudtrail{}-*", self.suffix),
+        match records.split('-').collect::<Vec<_>>().as_slice() {
+            [_, _, namespace] if !self.suffix.is_empty() => format!("logs-aws.cloudtrail{}-{namespace}", self.suffix),
+            _ => self.pattern(records),
         }
     }
 
@@ -71,14 +71,15 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn names_follow_the_records() {
+    fn only_the_records_can_be_given_other_names() {
         let [records, dead_letter, integrity] = ALL;
-        assert_eq!(records.beside("anything*"), "anything*");
-        assert_eq!(dead_letter.beside("logs-aws.cloudtrail-*"), "logs-aws.cloudtrail_dead_letter-*");
-        assert_eq!(integrity.beside("logs-trail-prod"), "logs-trail_integrity-prod");
-        for other in ["audit", "audit-*", "logs-*-*", "logs-aws.*-default", "a-b-c-d"] {
-            assert_eq!(integrity.beside(other), "logs-aws.cloudtrail_integrity-*", "{other}");
+        for other in ["logs-trail-prod", "audit*", "logs-*-*"] {
+            assert_eq!(records.pattern(other), other);
+            assert_eq!(records.beside(other), other);
+            assert_eq!(integrity.pattern(other), "logs-aws.cloudtrail_integrity-*");
         }
+        assert_eq!(dead_letter.beside("logs-trail-prod"), "logs-aws.cloudtrail_dead_letter-prod");
+        assert_eq!(dead_letter.beside("audit"), "logs-aws.cloudtrail_dead_letter-*");
         assert_eq!((records.priority(250), integrity.priority(250)), (250, 251));
     }
 

@@ -61,7 +61,7 @@ fn digests_that_were_taken_away_are_counted() {
 #[test]
 fn what_was_done_to_one_digest() {
     type Spoil = fn(&mut Bucket, &Name);
-    let cases: [(&str, Spoil, Vec<Kind>); 14] = [
+    let cases: [(&str, Spoil, Vec<Kind>); 15] = [
         (
             "content",
             |b, n| b.digest(n).hash = "00".repeat(32),
@@ -87,7 +87,15 @@ fn what_was_done_to_one_digest() {
             },
             vec![],
         ),
-        ("metadata of a middle one lost", |b, n| set(b, n, None), vec![]),
+        ("metadata of a middle one lost", |b, n| set(b, n, None), vec![Kind::DigestUnsigned]),
+        (
+            "a copy of a middle one without metadata",
+            |b, n| {
+                set(b, n, None);
+                b.objects.get_mut(n).unwrap().bare = true;
+            },
+            vec![],
+        ),
         (
             "algorithm",
             |b, n| b.objects.get_mut(n).unwrap().algorithm = Some("SHA1withRSA".to_owned()),
@@ -325,6 +333,7 @@ fn the_signed_vector() {
             signature: Some(signature.to_owned()),
             algorithm: Some("SHA256withRSA".to_owned()),
             generated: None,
+            bare: false,
         };
         bucket.objects.insert(name, reading);
     }

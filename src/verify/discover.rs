@@ -1,10 +1,12 @@
-//! Which accounts and regions have digests in a bucket, by its folders (CloudTrail formats 1.1).
+//! Which accounts and regions have digests in a bucket, and which days have files, by its folders (CloudTrail formats 1.1).
 
 use super::evidence::Failure;
+use super::moment;
 use super::run::Verifier;
 use super::scope::Scope;
 use crate::aws::listing::Range;
 use crate::record::trail_key::Kind;
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OnceCell};
@@ -93,6 +95,40 @@ impl Verifier {
             }
         }
         None
+    }
+
+    /// The folders of the days from `first` to `last` that hold anything.
+    pub(super) async fn days(
+        self: &Arc<Self>,
+        scope: &Scope,
+        kind: Kind,
+        first: Timestamp,
+        last: Timestamp,
+    ) -> Result<Vec<String>, Failure> {
+        let root = scope.folder(kind);
+        let (first, last) = (moment::folders(first), moment::folders(last));
+        let mut found = vec![root.clone()];
+        // Years, months, days.
+        for length in [4, 7, 10] {
+            let (verifier, bucket) = (Arc::clone(self), scope.bucket.clone());
+            let look = move |folder: String| {
+                let (verifier, bucket) = (Arc::clone(&verifier), bucket.clone());
+                async move { (verifier.folders(&bucket, &folder).await, folder) }
+            };
+            let mut inside = Vec::new();
+            for (names, folder) in self.all(found, look).await {
+                inside.extend(names?.into_iter().map(|name| format!("{folder}{name}/")));
+            }
+            let is_asked = |folder: &String| {
+                let time = folder.strip_prefix(&root).map(|time| time.trim_end_matches('/')).unwrap_or_default();
+                time.len() == length
+                    && first.get(..length).is_some_and(|first| first <= time)
+                    && last.get(..length).is_some_and(|last| time <= last)
+            };
+            inside.retain(is_asked);
+            found = inside;
+        }
+        Ok(found)
     }
 
     /// The scopes of an account; `None` when it has log files only.

@@ -41,6 +41,8 @@ pub struct Reading {
     pub algorithm: Option<String>,
     /// `x-amz-meta-backfill-generation-timestamp`.
     pub generated: Option<String>,
+    /// It is a copy in a folder, beside which no metadata were saved.
+    pub bare: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,13 +35,15 @@ pub async fn digest_with_share(store: &Store, name: &Name) -> (Fetched, Option<S
         };
         match content(&mut opened, store).await {
             Ok((content, share)) => {
-                let mut metadata = opened.metadata;
+                let bare = opened.metadata.is_none();
+                let mut metadata = opened.metadata.unwrap_or_default();
                 let mut taken = |name: &str| metadata.remove(name);
                 let reading = Box::new(Reading {
                     content,
                     signature: taken("signature"),
                     algorithm: taken("signature-algorithm"),
                     generated: taken("backfill-generation-timestamp"),
+                    bare,
                 });
                 return (Fetched::Read(reading), share);
             }

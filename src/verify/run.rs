@@ -1,9 +1,9 @@
 //! Verifies one scope: lists, reads within bounds, each object once, and lets the pure checks judge.
 
-use super::chain::{Audit, Auditor, Window};
+use super::chain::{Audit, Auditor, Window, link};
 use super::digest::LogEntry;
 use super::discover::Roots;
-use super::evidence::{Evidence, Failure, KeyAnswer, Listing, LogRead, Need};
+use super::evidence::{Evidence, Failure, Fetched, KeyAnswer, Listing, LogRead, Need};
 use super::finding::{Finding, Kind};
 use super::logs;
 use super::moment::{self, HOUR, folders};
@@ -13,6 +13,7 @@ use super::scope::{Chain, Name, Scope};
 use super::since::Last;
 use super::store::Store;
 use super::trust::Trust;
+use super::verdict::SIGNATURE_ALGORITHM;
 use super::walk::{self, Event, Walk};
 use crate::aws::listing::Range;
 use crate::aws::region::partition;
@@ -27,6 +28,8 @@ use tokio::task::JoinSet;
 const DAY: i64 = 24 * HOUR;
 /// 2013-01-01, the year in which CloudTrail began: no log file is older.
 const LAUNCH: i64 = 1_356_998_400;
+/// Over longer times than this, seconds, it is looked first which days have a folder at all.
+const ASKED_BY_DAY: i64 = 31 * DAY;
 /// Keys of one folder that are held: log files of one account and region in a day, digests of many years.
 const LISTED: usize = 2_000_000;
 
@@ -115,6 +118,7 @@ impl Verifier {
         for chain in chains {
             self.prefetch(&chain, &mut evidence).await;
             let audit = if self.compat { Audit::default() } else { self.audit(&chain, &mut evidence).await };
+            lend_signatures(&audit, &mut evidence);
             let events = self.walk(&chain, &mut evidence).await;
             let logs = Arc::new(HashMap::new());
             let (window, mut findings) = (self.window, audit.findings.clone());
@@ -299,11 +303,18 @@ impl Verifier {
 
     /// Keys of the log files that lie in the folders of the window's days.
     async fn list_logs(self: &Arc<Self>, scope: &Scope) -> Result<Vec<String>, Failure> {
+        if self.compat {
+            return Ok(Vec::new());
+        }
         let Window { from, to, now } = self.window;
         let first = from.max(Timestamp::from_second(LAUNCH).unwrap_or(from));
-        let last = folders(to.min(moment::plus(now, DAY)));
-        let days = (0..).map(|n| moment::plus(first, n * DAY)).take_while(|day| !self.compat && folders(*day) <= last);
-        let prefixes: Vec<String> = days.map(|day| scope.day(Category::Log, day)).collect();
+        let last = to.min(moment::plus(now, DAY));
+        let prefixes: Vec<String> = if moment::plus(first, ASKED_BY_DAY) < last {
+            self.days(scope, Category::Log, first, last).await?
+        } else {
+            let days = (0..).map(|n| moment::plus(first, n * DAY)).take_while(|day| folders(*day) <= folders(last));
+            days.map(|day| scope.day(Category::Log, day)).collect()
+        };
         let (verifier, bucket) = (Arc::clone(self), scope.bucket.clone());
         let list = move |prefix: String| {
             let (verifier, bucket) = (Arc::clone(&verifier), bucket.clone());
@@ -411,9 +422,26 @@ fn chains(scope: &Scope, listing: &Listing) -> Vec<Chain> {
     found.into_iter().map(chain).collect()
 }
 
+/// In a copy without metadata the walk has the signatures by which the audit proved the digests: those that the next
+/// ones state.
+fn lend_signatures(audit: &Audit, evidence: &mut Evidence) {
+    for name in &audit.authentic {
+        let Some(Fetched::Read(later)) = evidence.digests.get(name) else { continue };
+        let Some(digest) = later.digest() else { continue };
+        let Some((previous, signature)) = link(name, digest).zip(digest.previous_signature.text()) else { continue };
+        let signature = signature.to_owned();
+        if let Some(Fetched::Read(reading)) = evidence.digests.get_mut(&previous)
+            && reading.bare
+        {
+            reading.signature.get_or_insert(signature);
+            reading.algorithm.get_or_insert_with(|| SIGNATURE_ALGORITHM.to_owned());
+        }
+    }
+}
+
 fn entries<'e>(evidence: &'e Evidence, name: &Name) -> &'e [LogEntry] {
     match evidence.digest(name) {
-        Ok(super::evidence::Fetched::Read(reading)) => reading.digest().map_or(&[], |digest| digest.entries()),
+        Ok(Fetched::Read(reading)) => reading.digest().map_or(&[], |digest| digest.entries()),
         _ => &[],
     }
 }

@@ -123,8 +123,8 @@ impl Room {
 
 /// An object whose head has arrived.
 pub struct Opened {
-    /// User metadata, without `x-amz-meta-`, in lower case.
-    pub metadata: HashMap<String, String>,
+    /// User metadata, without `x-amz-meta-`, in lower case; `None` for a copy beside which none were saved.
+    pub metadata: Option<HashMap<String, String>>,
     body: Body,
     name: Name,
 }
@@ -203,7 +203,7 @@ impl Store {
             Ok(output) => {
                 let metadata = output.metadata.unwrap_or_default();
                 let metadata = metadata.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-                Ok(Opened { metadata, body: Body::Stream(output.body), name: name.clone() })
+                Ok(Opened { metadata: Some(metadata), body: Body::Stream(output.body), name: name.clone() })
             }
             // Only this answer says that the bucket is there and the object is not.
             Err(fault) if fault.answer().0 == "NoSuchKey" => Err(NotOpened::Missing),
@@ -305,10 +305,10 @@ async fn open_file(name: &Name, root: &Path, rest: &str) -> Result<Opened, NotOp
     let mut text = Vec::new();
     let metadata = match tokio::fs::File::open(&beside).await {
         Ok(file) => match file.take(METADATA_BYTES).read_to_end(&mut text).await {
-            Ok(_) => saved_metadata(&text),
+            Ok(_) => saved_metadata(&text).map(Some),
             Err(error) => Err(error.to_string()),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(HashMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.to_string()),
     };
     let metadata = metadata.map_err(|error| {
@@ -393,7 +393,7 @@ mod tests {
         let map = format!("s3://b/in/={}", folder.path().join("root").display()).parse().unwrap();
         let store = Store::new(None, vec![map]);
         let mut opened = store.open(&Name::new("b", "in/AWSLogs/1/x.gz")).await.unwrap();
-        assert_eq!(opened.metadata["signature"], "ff");
+        assert_eq!(opened.metadata.take().unwrap()["signature"], "ff");
         assert_eq!(opened.next().await.unwrap().unwrap(), "x");
         assert_eq!(opened.next().await, Ok(None));
         for key in ["in/AWSLogs/1/z.gz", "in/AWSLogs/../secret", "in//etc/passwd", "in/", ""] {

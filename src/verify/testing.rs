@@ -105,6 +105,7 @@ impl Bucket {
             signature: Some(hex(&signature)),
             algorithm: Some("SHA256withRSA".to_owned()),
             generated: None,
+            bare: false,
         }
     }
 

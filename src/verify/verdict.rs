@@ -33,7 +33,7 @@ impl Verdict {
 }
 
 /// Judges the digest that was read at `name`. `vouched`: the signature that a later, authentic digest states for this one,
-/// which serves where the object's own was lost.
+/// which serves where the object's own was lost; that it was lost is no finding in a copy without metadata.
 ///
 /// # Errors
 /// The keys that are needed first.
@@ -92,14 +92,10 @@ pub fn judge(
     for (finding, why) in algorithms(reading, digest) {
         found(finding, why);
     }
-    let signature = match (&reading.signature, vouched) {
-        (Some(signature), _) => signature.as_str(),
-        (None, Some(signature)) => signature,
-        (None, None) => {
-            found(Kind::DigestUnsigned, "the object has no metadata `signature`".to_owned());
-            return Ok(verdict);
-        }
-    };
+    if reading.signature.is_none() && !(reading.bare && vouched.is_some()) {
+        found(Kind::DigestUnsigned, "the object has no metadata `signature`".to_owned());
+    }
+    let Some(signature) = reading.signature.as_deref().or(vouched) else { return Ok(verdict) };
     if reading.signature.is_some() && reading.algorithm.is_none() {
         found(Kind::DigestUnsigned, "the object has no metadata `signature-algorithm`".to_owned());
     }

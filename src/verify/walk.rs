@@ -52,7 +52,8 @@ pub struct Walk<'c> {
     current: Option<String>,
     last_start: Timestamp,
     keys: HashMap<String, Key>,
-    seen: HashSet<Name>,
+    /// Digests with the number of listed keys that were left: the same again would go on for ever.
+    seen: HashSet<(Name, usize)>,
     events: VecDeque<Event>,
 }
 
@@ -150,7 +151,8 @@ impl<'c> Walk<'c> {
 
     fn step(&mut self, evidence: &Evidence) -> Result<(), Need> {
         let name = self.current.as_ref().map(|key| Name::new(self.bucket.clone(), key.clone()));
-        let Some(name) = name.filter(|name| self.from <= self.last_start && !self.seen.contains(name)) else {
+        let Some(name) = name.filter(|name| self.from <= self.last_start && !self.seen.contains(&self.place(name)))
+        else {
             self.phase = if self.backfill { Phase::Done } else { Phase::Begin };
             self.backfill = true;
             return Ok(());
@@ -164,7 +166,7 @@ impl<'c> Walk<'c> {
         match judged {
             Judged::Fatal(text) => self.fatal(text),
             Judged::Invalid(why) => {
-                self.seen.insert(name.clone());
+                self.seen.insert(self.place(&name));
                 self.events.push_back(Event::Invalid { backfill, name: name.clone(), why });
                 self.current = self.find_next(&name.key).map(|(key, _)| key);
             }
@@ -175,7 +177,7 @@ impl<'c> Walk<'c> {
                     Some(Listing::Keys(keys)) => Some(Ok(self.select(keys, end))),
                     None => None,
                 };
-                self.seen.insert(name.clone());
+                self.seen.insert(self.place(&name));
                 self.last_start = start;
                 let logs = digest.entries().to_vec();
                 self.events.push_back(Event::Valid { backfill, name: name.clone(), start, end, logs });
@@ -187,6 +189,10 @@ impl<'c> Walk<'c> {
             }
         }
         Ok(())
+    }
+
+    fn place(&self, name: &Name) -> (Name, usize) {
+        (name.clone(), self.digests.len())
     }
 
     /// From a valid digest to the one before.

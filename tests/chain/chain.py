@@ -81,6 +81,7 @@ class World:
         self.logs = []
         self.previous = None
         self.signing = hashes.SHA256()
+        self.signers, self.ends = {}, {}  # of each digest
 
     @property
     def arn(self):
@@ -131,7 +132,7 @@ class World:
         tail = "_backfill" if backfill else ""
         name = f"{self.account}_CloudTrail-Digest_{self.region}_{self.trail}_{self.home}_{stamp(end)}{tail}.json.gz"
         name = key or f"{self.folder('CloudTrail-Digest', end)}/{name}"
-        entries = [self.log(start + HOUR * (i + 1) / (logs + 1), bucket=bucket) for i in range(logs)]
+        entries = [self.log(start + (end - start) * (i + 1) / (logs + 1), bucket=bucket) for i in range(logs)]
         before = self.previous or {}
         value = {
             "awsAccountId": self.account,
@@ -165,6 +166,7 @@ class World:
             "signature": signature,
         }
         (self.backfills if backfill else self.digests).append((bucket, name))
+        self.signers[bucket, name], self.ends[bucket, name] = signer, end
         return value
 
     def signature(self, value, text, signer):
@@ -200,6 +202,9 @@ class World:
         for bucket, key in names:
             del self.objects[bucket][key]
 
+    def has(self, name):
+        return name[1] in self.objects.get(name[0], {})
+
     def at(self, name):
         return self.objects[name[0]][name[1]]
 
@@ -220,7 +225,7 @@ class World:
         """Puts another text in a digest's place and signs it."""
         value = json.loads(text)
         self.at(name).body = gzip.compress(text.encode(), mtime=0)
-        self.at(name).metadata["signature"] = self.signature(value, text, signer or self.key)
+        self.at(name).metadata["signature"] = self.signature(value, text, signer or self.signers[name])
 
 
 def upload(s3, worlds):

@@ -10,8 +10,8 @@ import gzip
 import io
 import json
 
-from chain import BEGIN, HOUR, UTC, Key, Object, World, stamp
-from cryptography.hazmat.primitives import hashes
+import tampering
+from chain import BEGIN, HOUR, UTC, Key, Object, World
 
 SCENARIOS = []
 
@@ -111,14 +111,13 @@ def listed_twice(w, s):
 @scenario("a log file was compressed anew, its content is the same")
 def recompressed(w, s):
     w.hours(8)
-    w.at(w.logs[3]).body = gzip.compress(w.text(w.logs[3]).encode(), 1, mtime=77)
+    tampering.log_recompressed(w, w.logs[3])
 
 
 @scenario("the signature is in upper case")
 def upper_signature(w, s):
     w.hours(8)
-    item = w.at(w.digests[-1])
-    item.metadata["signature"] = item.metadata["signature"].upper()
+    tampering.upper_signature(w, w.digests[-1])
 
 
 @scenario("a chain that changed its bucket")
@@ -292,10 +291,7 @@ def foreign_logs(w, s):
 def gzip_head(w, s):
     w.hours(8)
     for name in [w.logs[2], w.digests[4]]:
-        body, text = io.BytesIO(), w.text(name).encode()
-        with gzip.GzipFile("a name", "wb", 9, body, mtime=5) as file:
-            file.write(text)
-        w.at(name).body = body.getvalue()
+        tampering.gzip_head(w, name)
 
 
 # --- log files -------------------------------------------------------------------------------------------------------------
@@ -304,13 +300,13 @@ def gzip_head(w, s):
 @scenario("a log file was altered", ["log_altered"], 1)
 def log_altered(w, s):
     w.hours(8)
-    w.rewrite(w.logs[2], lambda text: text.replace("Records", "Record5"))
+    tampering.log_altered(w, w.logs[2])
 
 
 @scenario("a log file was removed", ["log_missing"], 1)
 def log_missing(w, s):
     w.hours(8)
-    w.remove(w.logs[2])
+    tampering.log_removed(w, w.logs[2])
 
 
 @scenario("all log files of an hour were removed", ["log_missing"], 1)
@@ -322,45 +318,43 @@ def logs_of_an_hour(w, s):
 @scenario("a log file is no gzip data", ["log_malformed"], 1)
 def log_plain(w, s):
     w.hours(8)
-    w.at(w.logs[2]).body = w.text(w.logs[2]).encode()
+    tampering.log_plain(w, w.logs[2])
 
 
 @scenario("a log file is empty", ["log_altered"], 1)
 def log_empty(w, s):
     w.hours(8)
-    w.at(w.logs[2]).body = b""
+    tampering.log_empty(w, w.logs[2])
 
 
 @scenario("a log file was cut in its middle", ["log_altered"], 1)
 def log_cut(w, s):
     w.hours(8)
-    w.at(w.logs[2]).body = w.at(w.logs[2]).body[:30]
+    tampering.log_half(w, w.logs[2])
 
 
 @scenario("a log file lost the end of its gzip data, its content is whole", ["log_cut"], 1)
 def log_trailer(w, s):
     w.hours(8)
-    w.at(w.logs[2]).body = w.at(w.logs[2]).body[:-8]
+    tampering.log_trailer(w, w.logs[2])
 
 
 @scenario("a log file has a wrong gzip checksum", ["log_malformed"], 1)
 def log_checksum(w, s):
     w.hours(8)
-    body = bytearray(w.at(w.logs[2]).body)
-    body[-6] ^= 1
-    w.at(w.logs[2]).body = bytes(body)
+    tampering.log_checksum(w, w.logs[2])
 
 
 @scenario("a second gzip member was added to a log file", ["log_trailing_data"], 1)
 def log_member(w, s):
     w.hours(8)
-    w.at(w.logs[2]).body += gzip.compress(b'{"Records":[]}')
+    tampering.log_member(w, w.logs[2])
 
 
 @scenario("bytes were added to a log file", ["log_trailing_data"], 1)
 def log_bytes(w, s):
     w.hours(8)
-    w.at(w.logs[2]).body += b"x"
+    tampering.log_bytes(w, w.logs[2])
 
 
 @scenario("a hash is stated in upper case", ["log_altered"], 1)
@@ -390,15 +384,13 @@ def no_hash(w, s):
 @scenario("a log file was added that no digest lists", ["log_unlisted"], 3)
 def unlisted(w, s):
     w.hours(8)
-    w.log(w.hour(3) + HOUR / 4)
+    tampering.unlisted(w, w.hour(3) + HOUR / 4)
 
 
 @scenario("a log file was moved to another name", ["log_missing", "log_unlisted"], 1)
 def log_renamed(w, s):
     w.hours(8)
-    bucket, key = w.logs[3]
-    w.put(bucket, key.replace(".json.gz", "x.json.gz"), w.at((bucket, key)).body)
-    w.remove((bucket, key))
+    tampering.log_renamed(w, w.logs[3])
 
 
 # --- single digests --------------------------------------------------------------------------------------------------------
@@ -407,75 +399,74 @@ def log_renamed(w, s):
 @scenario("a digest was altered", ["digest_signature_wrong", "chain_hash_mismatch"], 1)
 def digest_altered(w, s):
     w.hours(8)
-    w.rewrite(w.digests[4], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    tampering.digest_altered(w, w.digests[4])
 
 
 @scenario("the newest digest was altered", ["digest_signature_wrong"], 1)
 def newest_altered(w, s):
     w.hours(8)
-    w.rewrite(w.digests[-1], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    tampering.digest_altered(w, w.digests[-1])
 
 
 @scenario("a digest was removed", ["digest_missing"], 1)
 def digest_missing(w, s):
     w.hours(8)
-    w.remove(w.digests[4])
+    tampering.digest_removed(w, w.digests[4])
 
 
 @scenario("the first digest of the window was removed", ["digest_missing"], 1)
 def first_missing(w, s):
     w.hours(8)
-    w.remove(w.digests[0])
+    tampering.digest_removed(w, w.digests[0])
 
 
 @scenario("a digest is no gzip data", ["digest_malformed"], 1)
 def digest_plain(w, s):
     w.hours(8)
-    w.at(w.digests[4]).body = w.text(w.digests[4]).encode()
+    tampering.digest_plain(w, w.digests[4])
 
 
 @scenario("a digest is empty", ["digest_malformed"], 1)
 def digest_empty(w, s):
     w.hours(8)
-    w.at(w.digests[4]).body = b""
+    tampering.digest_empty(w, w.digests[4])
 
 
 @scenario("a digest lost the end of its gzip data", ["digest_malformed"], 1)
 def digest_cut(w, s):
     w.hours(8)
-    w.at(w.digests[4]).body = w.at(w.digests[4]).body[:-8]
+    tampering.digest_trailer(w, w.digests[4])
 
 
 @scenario("a second gzip member was added to a digest", ["digest_trailing_data"], 1)
 def digest_member(w, s):
     w.hours(8)
-    w.at(w.digests[4]).body += gzip.compress(b"more")
+    tampering.digest_member(w, w.digests[4])
 
 
 @scenario("a digest is not JSON", ["digest_malformed"], 1)
 def digest_not_json(w, s):
     w.hours(8)
-    w.rewrite(w.digests[4], lambda text: text[:-1])
+    tampering.digest_not_json(w, w.digests[4])
 
 
 @scenario("a digest is a JSON list", ["digest_malformed"], 1)
 def digest_list(w, s):
     w.hours(8)
-    w.rewrite(w.digests[4], lambda text: f"[{text}]")
+    tampering.digest_list(w, w.digests[4])
 
 
 @scenario("a digest is a JSON number", ["digest_malformed"], 1)
 def digest_number(w, s):
     w.hours(8)
-    w.rewrite(w.digests[2], lambda text: "1.5")
-    w.rewrite(w.digests[5], lambda text: "7")
+    tampering.digest_fraction(w, w.digests[2])
+    tampering.digest_number(w, w.digests[5])
 
 
 @scenario("a digest is not UTF-8, in a member that nobody needs", ["digest_malformed"], 1)
 def digest_bytes(w, s):
     w.hours(8)
-    text = gzip.decompress(w.at(w.digests[4]).body)
-    w.at(w.digests[4]).body = gzip.compress(text.replace(b"{", b'{"more":"\xc3\x28",', 1), mtime=0)
+    tampering.digest_not_utf8(w, w.digests[4])
 
 
 @scenario("a few bytes inflate to a digest of 200 MB", ["digest_malformed"], 1)
@@ -491,25 +482,25 @@ def digest_bomb(w, s):
 @scenario("a digest lacks a member", ["chain_hash_mismatch", "chain_signature_mismatch", "digest_malformed"], 1)
 def digest_member_missing(w, s):
     w.hours(8)
-    w.resign(w.digests[4], lambda d: d.pop("digestStartTime") and None)
+    tampering.digest_member_missing(w, w.digests[4])
 
 
 @scenario("a digest has times that are none", ["digest_malformed", "chain_hash_mismatch", "chain_signature_mismatch"], 1)
 def digest_times(w, s):
     w.hours(8)
-    w.resign(w.digests[4], lambda d: d.update(digestStartTime="soon"))
+    tampering.digest_times(w, w.digests[4])
 
 
 @scenario("the newest digest has no `logFiles`", ["digest_malformed", "log_unlisted"], 1)
 def no_list(w, s):
-    w.hours(7)
-    w.digest(7, change=lambda d: d.pop("logFiles") and None)
+    w.hours(8)
+    tampering.digest_without_list(w, w.digests[-1])
 
 
 @scenario("a digest lies in another bucket than it says", ["digest_moved", "digest_signature_wrong", "chain_hash_mismatch"], 1)
 def moved(w, s):
     w.hours(8)
-    w.rewrite(w.digests[4], lambda text: text.replace(f'"digestS3Bucket":"{w.bucket}"', '"digestS3Bucket":"elsewhere"'))
+    tampering.digest_elsewhere(w, w.digests[4])
 
 
 @scenario("all digests and log files were copied to another bucket", ["digest_moved", "log_unlisted"], 1)
@@ -522,44 +513,49 @@ def copied(w, s):
 @scenario("the metadata of the newest digest was lost", ["digest_unsigned"], 1)
 def no_metadata(w, s):
     w.hours(8)
-    w.at(w.digests[-1]).metadata = {}
+    tampering.no_metadata(w, w.digests[-1])
+
+
+@scenario("the metadata of a digest between others were lost", ["digest_unsigned"], 1)
+def no_metadata_between(w, s):
+    w.hours(8)
+    tampering.no_metadata(w, w.digests[4])
 
 
 @scenario("the signature algorithm of a digest was lost", ["digest_unsigned"], 1)
 def no_algorithm(w, s):
     w.hours(8)
-    del w.at(w.digests[4]).metadata["signature-algorithm"]
+    tampering.no_algorithm(w, w.digests[4])
 
 
 @scenario("a signature has an odd number of digits", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
 def odd_signature(w, s):
     w.hours(8)
-    item = w.at(w.digests[4])
-    item.metadata["signature"] = item.metadata["signature"][:-1]
+    tampering.odd_signature(w, w.digests[4])
 
 
 @scenario("a signature is empty", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
 def empty_signature(w, s):
     w.hours(8)
-    w.at(w.digests[4]).metadata["signature"] = ""
+    tampering.empty_signature(w, w.digests[4])
 
 
 @scenario("a signature is no hex", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
 def no_hex(w, s):
     w.hours(8)
-    w.at(w.digests[4]).metadata["signature"] = "zz" * 256
+    tampering.no_hex(w, w.digests[4])
 
 
 @scenario("a signature of another digest", ["digest_signature_wrong", "chain_signature_mismatch"], 1)
 def swapped_signature(w, s):
     w.hours(8)
-    w.at(w.digests[4]).metadata["signature"] = w.at(w.digests[3]).metadata["signature"]
+    tampering.swapped_signature(w, w.digests[4])
 
 
 @scenario("a digest signed by a key that CloudTrail does not have", ["digest_key_unknown"], 1)
 def unknown_key(w, s):
-    w.hours(7)
-    w.digest(7, signed_by=Key())
+    w.hours(8)
+    tampering.signed_by_a_stranger(w, w.digests[-1])
 
 
 @scenario("there are no keys for the window at all", ["unreadable"], 5, begin=BEGIN - 400 * 24 * HOUR)
@@ -578,21 +574,20 @@ def spki_key(w, s):
 
 @scenario("a digest signed over SHA-512", ["digest_algorithm"], 1)
 def other_hash(w, s):
-    w.hours(7)
-    w.signing = hashes.SHA512()
-    w.digest(7)
+    w.hours(8)
+    tampering.signed_over_sha512(w, w.digests[-1])
 
 
 @scenario("a digest says that it was signed by another algorithm", ["digest_algorithm"], 1)
 def says_other_algorithm(w, s):
-    w.hours(7)
-    w.digest(7, change=lambda d: d.update(digestSignatureAlgorithm="SHA1withRSA"))
+    w.hours(8)
+    tampering.says_other_algorithm(w, w.digests[-1])
 
 
 @scenario("the metadata name another algorithm", ["digest_algorithm"], 1)
 def metadata_algorithm(w, s):
     w.hours(8)
-    w.at(w.digests[4]).metadata["signature-algorithm"] = "SHA1withRSA"
+    tampering.metadata_algorithm(w, w.digests[4])
 
 
 @scenario("a digest signed after its key had expired", ["digest_key_expired"], 1)
@@ -621,8 +616,8 @@ def key_substituted(w, s):
 
 @scenario("a digest of another account", ["digest_inconsistent"], 1)
 def other_account(w, s):
-    w.hours(7)
-    w.digest(7, change=lambda d: d.update(awsAccountId="999988887777"))
+    w.hours(8)
+    tampering.digest_of_another_account(w, w.digests[-1])
 
 
 # --- the chain -------------------------------------------------------------------------------------------------------------
@@ -662,7 +657,7 @@ def digests_removed(w, s):
 @scenario("an altered digest, and those before it removed", ["digest_missing", "digest_signature_wrong"], 1)
 def altered_and_removed(w, s):
     w.hours(8)
-    w.rewrite(w.digests[5], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    tampering.digest_altered(w, w.digests[5])
     w.remove(*w.digests[3:5])
     s.finds = sorted(s.finds + ["chain_hash_mismatch"])
 
@@ -748,6 +743,14 @@ def made_anew_early(w, s):
         w.digest(0, start=start, end=start + HOUR)
 
 
+@scenario("a digest ends before the one that it names", ["chain_loop", "chain_restarted"], 1)
+def named_early(w, s):
+    w.hours(7)
+    w.restart()
+    w.digest(7)
+    w.digest(0, start=w.hour(8) - HOUR / 2, end=w.hour(8) - HOUR / 3)
+
+
 @scenario("the trail was renamed, its old name is asked about", ["tail_uncovered"], 3)
 def renamed(w, s):
     w.hours(4)
@@ -783,7 +786,7 @@ def old_bucket_removed(w, s):
 def old_bucket_hidden(w, s):
     w.hours(4, bucket=w.bucket + "-old")
     w.hours(4, first=4)
-    w.rewrite(w.digests[4], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    tampering.digest_altered(w, w.digests[4])
     w.remove(*w.digests[:4])
 
 
@@ -795,7 +798,7 @@ def old_bucket_hidden(w, s):
 )
 def foreign_trail(w, s):
     w.hours(8)
-    w.rewrite(w.logs[2], lambda text: text + " ")
+    tampering.log_longer(w, w.logs[2])
     other = World(w.bucket, w.key, trail="main_us-east-1_x").hours(8, logs=0)
     w.objects[w.bucket].update(other.objects[w.bucket])
 
@@ -803,9 +806,8 @@ def foreign_trail(w, s):
 @scenario("an object with a misleading name ends the listing early; a digest was altered", ["digest_signature_wrong", "foreign_object"], 1)
 def planted(w, s):
     w.hours(8)
-    bucket, key = w.digests[0]
-    w.put(bucket, key.replace(stamp(w.hour(1)), "20250301Aaaaaaaaaaaaaaaa"), b"x")
-    w.rewrite(w.digests[4], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    tampering.planted(w, w.digests[0])
+    tampering.digest_altered(w, w.digests[4])
     s.finds = sorted(s.finds + ["chain_hash_mismatch"])
 
 
@@ -825,7 +827,7 @@ def two_trails(w, s):
 def backfill_altered(w, s):
     w.hours(8)
     w.backfill_chain([3, 6])
-    w.rewrite(w.backfills[0], lambda text: text.replace('"awsAccountId"', '"awsaccountId"'))
+    tampering.digest_altered(w, w.backfills[0])
 
 
 @scenario("a backfill digest was removed", ["digest_missing"], 1)
@@ -840,7 +842,7 @@ def backfill_missing(w, s):
 def backfill_untimed(w, s):
     w.hours(8)
     w.backfill_chain([3, 6])
-    del w.at(w.backfills[1]).metadata["backfill-generation-timestamp"]
+    tampering.backfill_untimed(w, w.backfills[1])
     s.finds = sorted(s.finds + ["log_unlisted"])
 
 
@@ -848,7 +850,7 @@ def backfill_untimed(w, s):
 def backfill_log(w, s):
     w.hours(8)
     w.backfill_chain([3, 6])
-    w.rewrite(w.logs[-1], lambda text: text + " ")
+    tampering.log_longer(w, w.logs[-1])
 
 
 @scenario("a backfill digest signed after its key had expired", ["digest_key_expired", "log_unlisted"], 1)
@@ -925,3 +927,10 @@ def words(w, s):
 def far_future(w, s):
     w.hours(8)
     s.end = "9999-12-30T00:00:00Z"
+
+
+@scenario("a window of decades, with a log file that no digest lists", ["head_uncovered", "log_unlisted", "tail_uncovered"], 3)
+def decades(w, s):
+    w.hours(8)
+    tampering.unlisted(w, w.hour(3) + HOUR / 4)
+    s.start, s.end = "1990-01-01", "2090-01-01"

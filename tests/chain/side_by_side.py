@@ -11,6 +11,7 @@ The AWS CLI runs in this process, forked for each batch, because starting it tak
 """
 
 import argparse
+import difflib
 import io
 import json
 import multiprocessing
@@ -119,8 +120,7 @@ def compare(program, number, case):
     faults = []
 
     def expect(what, theirs, ours):
-        if theirs != ours:
-            faults.append(f"{case.title}: {what}\n--- expected\n{theirs}\n--- got\n{ours}\n({' '.join(case.arguments)})")
+        faults.extend(f"{case.title}: {fault}\n({' '.join(case.arguments)})" for fault in differs(what, theirs, ours))
 
     theirs = {}
     # Without --verbose the lines are a part of those with it: looked at now and then.
@@ -141,6 +141,8 @@ def compare(program, number, case):
         found += parsed["findings"]
         expect("findings", sorted(set(case.finds)), sorted({finding["kind"] for finding in found}))
         expect("exit code", case.code, report["code"])
+        if theirs["code"] == 1 and case.agrees:
+            expect("exit code where the AWS CLI finds something", True, report["code"] == 1)
         expect("exit code in the report", case.code, parsed["exit_code"])
         if theirs["code"] in (0, 1) and case.agrees:
             text = trailship(program, case.arguments + ["--verbose"])
@@ -158,6 +160,16 @@ def compare(program, number, case):
         "finds": case.finds,
         "nothing": "No digests found" in theirs["out"],
     }
+
+
+def differs(what, theirs, ours):
+    """One fault, or none; of long texts only the lines in which they differ."""
+    if theirs == ours:
+        return []
+    if isinstance(theirs, str) and isinstance(ours, str):
+        lines = difflib.unified_diff(theirs.splitlines(), ours.splitlines(), "expected", "got", n=1, lineterm="")
+        return ["\n".join([what, *lines])]
+    return [f"{what}: expected {theirs}, got {ours}"]
 
 
 def aws(arguments):
