@@ -1,6 +1,6 @@
 //! When the last event came, by account and region and by where it was read: one search over the data stream.
 
-use crate::output::elasticsearch::{Cluster, Method, Reply, Settings};
+use crate::output::elasticsearch::{Cluster, Method, Settings};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -56,9 +56,9 @@ pub(super) async fn read(settings: Arc<Settings>, since: Duration) -> Result<Eve
     let path = format!("{stream}/_search?ignore_unavailable=true&allow_no_indices=true");
     let now = Timestamp::now();
     let reply = cluster.ask(Method::Post, &path, Some(&search(since))).await;
-    let reply = reply.map_err(|fault| format!("`POST /{stream}/_search`: {fault}"))?;
+    let reply = reply.map_err(|fault| format!("`{stream}`: {fault}"))?;
     if !reply.is_success() {
-        return Err(refusal(&stream, &reply));
+        return Err(reply.refused_search(&stream));
     }
     Ok(Events { data_stream: stream, since_seconds: since.as_secs(), ..answer(&reply.json(), now) })
 }
@@ -135,21 +135,6 @@ fn series<T>(of: T, bucket: &Value, now: Timestamp) -> Option<Series<T>> {
 /// The value of a `max` over a date: milliseconds since 1970, as a double.
 fn time(of: &Value) -> Option<Timestamp> {
     Timestamp::from_millisecond(of["value"].as_f64()? as i64).ok()
-}
-
-fn refusal(stream: &str, reply: &Reply) -> String {
-    let body = reply.json();
-    let error = &body["error"];
-    let reason = error["root_cause"][0]["reason"].as_str().or_else(|| error["reason"].as_str()).unwrap_or_default();
-    let advice = match reply.status {
-        401 => "; check `api_key`, or `username` and `password`",
-        403 => {
-            "; give this login the privilege `read` on the data stream: shipping does not need it, this command does"
-        }
-        400 => "; a field may have another type than trailship's: see `trailship setup`",
-        _ => "",
-    };
-    format!("`POST /{stream}/_search` was refused with {}: {reason}{advice}", reply.status)
 }
 
 #[cfg(test)]

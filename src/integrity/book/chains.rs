@@ -99,8 +99,7 @@ impl Book<'_> {
         end: Timestamp,
         name: &Name,
     ) -> std::result::Result<Option<Ask>, Fault> {
-        let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(None) };
-        let Some(chain) = tx.chain(id)? else { return Ok(None) };
+        let Some((chain, row)) = placed(tx, id, end, name)? else { return Ok(None) };
         let older = tx.digest_before(id, end)?;
         let Some(previous) = row.previous.clone() else {
             let Some(older) = older.filter(|_| !chain.backfill) else { return Ok(None) };
@@ -140,10 +139,10 @@ impl Book<'_> {
             Judged::Missing => return self.previous(tx, id, end, name, tries, &Ok(false)),
             Judged::Read { row, findings, .. } => (row, findings),
         };
-        let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(()) };
-        let (Some(chain), true) = (tx.chain(id)?, row.authentic) else { return Ok(()) };
-        self.about_chain(&chain, judge::neighbours(&row, before, chain.backfill));
-        self.about_chain(&chain, findings.clone());
+        if let Some((chain, row)) = placed(tx, id, end, name)?.filter(|(_, row)| row.authentic) {
+            self.about_chain(&chain, judge::neighbours(&row, before, chain.backfill));
+            self.about_chain(&chain, findings.clone());
+        }
         Ok(())
     }
 
@@ -156,8 +155,7 @@ impl Book<'_> {
         tries: u32,
         previous: &std::result::Result<bool, Failure>,
     ) -> Done {
-        let Some(row) = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name) else { return Ok(()) };
-        let Some(chain) = tx.chain(id)? else { return Ok(()) };
+        let Some((chain, row)) = placed(tx, id, end, name)? else { return Ok(()) };
         let gone = row.previous.clone().unwrap_or_else(|| ends_at_start(&chain, &row));
         let older = tx.digest_before(id, end)?;
         let task = Task::Link { chain: id.to_owned(), end, name: name.clone(), tries: tries + 1 };
@@ -201,6 +199,17 @@ impl Book<'_> {
 /// The digest that would come before one that names none, without a pause between.
 fn ends_at_start(chain: &ChainState, row: &DigestRow) -> Name {
     Name::new(row.name.bucket.clone(), chain.chain().key_at(row.start()))
+}
+
+/// A digest that is known, and its chain.
+fn placed(
+    tx: &Tx<'_>,
+    id: &str,
+    end: Timestamp,
+    name: &Name,
+) -> std::result::Result<Option<(ChainState, DigestRow)>, Fault> {
+    let row = tx.digests(id, end, end)?.into_iter().find(|row| row.name == *name);
+    Ok(tx.chain(id)?.zip(row))
 }
 
 /// A digest by its name, in whatever chain.

@@ -1,7 +1,7 @@
 //! Reads the documents of all processes from the data stream, with the client and the credentials of the output.
 
 use super::{DIGEST, FILES, HOUR, Peers};
-use crate::output::elasticsearch::{Cluster, Method, Reply};
+use crate::output::elasticsearch::{Cluster, Method};
 use crate::verify::moment;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -63,20 +63,5 @@ fn search(from: Timestamp, to: Timestamp) -> Value {
 
 async fn ask(cluster: &Cluster, method: Method, path: &str, body: &Value, stream: &str) -> Result<Value, String> {
     let reply = cluster.ask(method, path, Some(body)).await.map_err(|fault| format!("`{stream}`: {fault}"))?;
-    if reply.is_success() { Ok(reply.json()) } else { Err(refusal(stream, &reply)) }
-}
-
-fn refusal(stream: &str, reply: &Reply) -> String {
-    let body = reply.json();
-    let error = &body["error"];
-    let reason = error["root_cause"][0]["reason"].as_str().or_else(|| error["reason"].as_str()).unwrap_or_default();
-    let advice = match reply.status {
-        401 => "; check `api_key`, or `username` and `password`",
-        403 => {
-            "; give this login the privilege `read` on the data stream: shipping does not need it, this command does"
-        }
-        400 => "; run `trailship setup` for its template",
-        _ => "",
-    };
-    format!("searching `{stream}` was refused with {}: {reason}{advice}", reply.status)
+    if reply.is_success() { Ok(reply.json()) } else { Err(reply.refused_search(stream)) }
 }

@@ -83,14 +83,13 @@ impl Tx<'_> {
     /// All that were put off may be tried now.
     pub fn wake(&mut self) -> Result<(), Fault> {
         let now = self.now.as_second();
-        let mut asleep = Vec::new();
-        for row in self.put_off.range((now.saturating_add(1), 0)..)? {
-            let (key, row) = row?;
-            asleep.push((key.value(), row.value().to_vec()));
-        }
-        for ((due, number), row) in asleep {
-            self.put_off.remove((due, number))?;
-            self.put_off.insert((now, number), &*row)?;
+        let asleep = self.put_off.range((now.saturating_add(1), 0)..)?;
+        let asleep = asleep.map(|row| Ok(row?.0.value())).collect::<Result<Vec<_>, Fault>>()?;
+        for (due, number) in asleep {
+            let row = self.put_off.remove((due, number))?.map(|row| row.value().to_vec());
+            if let Some(row) = row {
+                self.put_off.insert((now, number), &*row)?;
+            }
         }
         Ok(())
     }

@@ -74,4 +74,20 @@ impl Reply {
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
+
+    /// Why `stream` could not be searched, by a refusal, and what to do about it.
+    pub fn refused_search(&self, stream: &str) -> String {
+        let body = self.json();
+        let error = &body["error"];
+        let reason = error["root_cause"][0]["reason"].as_str().or_else(|| error["reason"].as_str()).unwrap_or_default();
+        let advice = match self.status {
+            401 => "; check `api_key`, or `username` and `password`",
+            403 => {
+                "; give this login the privilege `read` on the data stream: shipping does not need it, this command does"
+            }
+            400 => "; a field may have another type than trailship's: see `trailship setup`",
+            _ => "",
+        };
+        format!("searching `{stream}` was refused with {}: {reason}{advice}", self.status)
+    }
 }
