@@ -176,23 +176,37 @@ fn get(o: &Object, req: &Request, head: bool) -> Response {
     r
 }
 
-/// ListObjectsV2 and, without `list-type`, ListObjects with its marker; no delimiter.
+/// ListObjectsV2 and, without `list-type`, ListObjects with its marker, which knows no delimiter.
 fn list(bucket: &str, b: &Bucket, req: &Request) -> Response {
     let prefix = req.param("prefix").unwrap_or("");
     let max = req.param("max-keys").and_then(|v| v.parse().ok()).unwrap_or(1000usize).min(1000);
     let after = req.param("continuation-token").or(req.param("start-after")).or(req.param("marker")).unwrap_or("");
     let from = if after.is_empty() { Bound::Included(prefix) } else { Bound::Excluded(after.max(prefix)) };
     let from = if after < prefix { Bound::Included(prefix) } else { from };
-    let mut rows = b.objects.range::<str, _>((from, Bound::Unbounded)).take_while(|(k, _)| k.starts_with(prefix));
+    let mut rows =
+        b.objects.range::<str, _>((from, Bound::Unbounded)).take_while(|(k, _)| k.starts_with(prefix)).peekable();
     let encode = |k: &str| {
         if req.param("encoding-type") == Some("url") { form_encode(k) } else { xml_escape(k) }
     };
-    let (mut xml, mut last, mut n) = (String::new(), "", 0);
-    for (k, o) in rows.by_ref().take(max) {
-        xml.push_str(&format!("<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>", encode(k), iso(o.modified), xml_escape(&o.etag), o.data.len()));
-        (last, n) = (k, n + 1);
+    let delimiter = req.param("delimiter").filter(|d| !d.is_empty());
+    let folder = |k: &'_ str| delimiter.and_then(|d| Some(prefix.len() + k[prefix.len()..].find(d)? + d.len()));
+    let (mut xml, mut folders, mut last, mut n) = (String::new(), String::new(), after, 0);
+    while let Some((k, o)) = rows.peek() {
+        let end = folder(k);
+        if end.is_none_or(|end| k[..end] != *last) {
+            if n == max {
+                break;
+            }
+            n += 1;
+            last = &k[..end.unwrap_or(k.len())];
+            match end {
+                Some(_) => folders.push_str(&format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", encode(last))),
+                None => xml.push_str(&format!("<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>{}</ETag><Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>", encode(k), iso(o.modified), xml_escape(&o.etag), o.data.len())),
+            }
+        }
+        rows.next();
     }
-    let more = rows.next().is_some();
+    let more = rows.peek().is_some();
     let next = if more {
         format!("<NextContinuationToken>{}</NextContinuationToken>", xml_escape(last))
     } else {
@@ -203,7 +217,7 @@ fn list(bucket: &str, b: &Bucket, req: &Request) -> Response {
         200,
         "application/xml",
         format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{bucket}</Name><Prefix>{}</Prefix><KeyCount>{n}</KeyCount><MaxKeys>{max}</MaxKeys><IsTruncated>{more}</IsTruncated>{encoding}{next}{xml}</ListBucketResult>",
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>{bucket}</Name><Prefix>{}</Prefix><KeyCount>{n}</KeyCount><MaxKeys>{max}</MaxKeys><IsTruncated>{more}</IsTruncated>{encoding}{next}{xml}{folders}</ListBucketResult>",
             encode(prefix)
         ),
     )
