@@ -45,18 +45,15 @@ pub const ALL: [DataSet; 3] = [
 ];
 
 impl DataSet {
-    /// Pattern of its data streams, where `records` is that of the records'. The others have names of their own, whatever
-    /// that is: their documents name the data set that they are of.
-    pub fn pattern(&self, records: &str) -> String {
-        if self.suffix.is_empty() { records.to_owned() } else { format!("logs-aws.cloudtrail{}-*", self.suffix) }
-    }
-
-    /// Its data stream beside that of the records, of the same namespace; the pattern where that tells none.
+    /// Name or pattern of its data streams, by that of the records: in the same namespace, where that tells one. But for the
+    /// records' they have names of their own, as their documents name the data set that they are of.
     pub fn beside(&self, records: &str) -> String {
-        match records.split('-').collect::<Vec<_>>().as_slice() {
-            [_, _, namespace] if !self.suffix.is_empty() => format!("logs-aws.cloudtrail{}-{namespace}", self.suffix),
-            _ => self.pattern(records),
+        if self.suffix.is_empty() {
+            return records.to_owned();
         }
+        let parts: Vec<&str> = records.split('-').collect();
+        let namespace = if let [_, _, namespace] = parts.as_slice() { namespace } else { "*" };
+        format!("logs-aws.cloudtrail{}-{namespace}", self.suffix)
     }
 
     /// Priority of its template. One more beside the records', so that a wide pattern of theirs does not catch it.
@@ -71,15 +68,15 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn only_the_records_can_be_given_other_names() {
+    fn only_the_records_can_be_given_another_data_set() {
         let [records, dead_letter, integrity] = ALL;
-        for other in ["logs-trail-prod", "audit*", "logs-*-*"] {
-            assert_eq!(records.pattern(other), other);
-            assert_eq!(records.beside(other), other);
-            assert_eq!(integrity.pattern(other), "logs-aws.cloudtrail_integrity-*");
+        for (of, namespace) in
+            [("logs-aws.cloudtrail-*", "*"), ("logs-trail-prod_*", "prod_*"), ("audit*", "*"), ("a-b-c-d", "*")]
+        {
+            assert_eq!(records.beside(of), of);
+            assert_eq!(dead_letter.beside(of), format!("logs-aws.cloudtrail_dead_letter-{namespace}"));
+            assert_eq!(integrity.beside(of), format!("logs-aws.cloudtrail_integrity-{namespace}"));
         }
-        assert_eq!(dead_letter.beside("logs-trail-prod"), "logs-aws.cloudtrail_dead_letter-prod");
-        assert_eq!(dead_letter.beside("audit"), "logs-aws.cloudtrail_dead_letter-*");
         assert_eq!((records.priority(250), integrity.priority(250)), (250, 251));
     }
 

@@ -89,7 +89,7 @@ impl Templates {
     pub fn new(config: &SetupConfig, data_set: DataSet, looked_after: &Lifecycle) -> Templates {
         let template = &config.template;
         let name = format!("{}{}", template.name.as_str(), data_set.suffix);
-        let pattern = data_set.pattern(template.pattern.as_str());
+        let pattern = data_set.beside(template.pattern.as_str());
         let priority = data_set.priority(template.priority);
         let mut keys = Map::new();
         keys.insert("allow_auto_create".to_owned(), json!(true));

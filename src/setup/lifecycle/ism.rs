@@ -30,7 +30,7 @@ pub fn policy(config: &SetupConfig) -> Policy {
             .collect();
         written.push(json!({"name": name, "actions": [action], "transitions": transitions}));
     }
-    let patterns = datasets::ALL.map(|data_set| data_set.pattern(config.template.pattern.as_str()));
+    let patterns = datasets::ALL.map(|data_set| data_set.beside(config.template.pattern.as_str()));
     let content = Map::from_iter([
         ("default_state".to_owned(), json!("hot")),
         ("states".to_owned(), Value::Array(written)),
