@@ -56,7 +56,7 @@ pub(super) async fn read(settings: Arc<Settings>, since: Duration) -> Result<Eve
     let path = format!("{stream}/_search?ignore_unavailable=true&allow_no_indices=true");
     let now = Timestamp::now();
     let reply = cluster.ask(Method::Post, &path, Some(&search(since))).await;
-    let reply = reply.map_err(|fault| format!("`{stream}`: {fault}"))?;
+    let reply = reply.map_err(|fault| format!("searching `{stream}`: {fault}"))?;
     if !reply.is_success() {
         return Err(reply.refused_search(&stream));
     }

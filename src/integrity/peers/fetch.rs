@@ -62,6 +62,7 @@ fn search(from: Timestamp, to: Timestamp) -> Value {
 }
 
 async fn ask(cluster: &Cluster, method: Method, path: &str, body: &Value, stream: &str) -> Result<Value, String> {
-    let reply = cluster.ask(method, path, Some(body)).await.map_err(|fault| format!("`{stream}`: {fault}"))?;
+    let reply =
+        cluster.ask(method, path, Some(body)).await.map_err(|fault| format!("searching `{stream}`: {fault}"))?;
     if reply.is_success() { Ok(reply.json()) } else { Err(reply.refused_search(stream)) }
 }

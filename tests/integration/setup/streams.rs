@@ -45,7 +45,9 @@ fn finding() -> Value {
             "integrity": {"digest_end": "2026-01-02T03:00:00Z", "digest_key": "AWSLogs/x", "digest_start": "2026-01-02T02:00:00Z",
                 "expected_sha256": "1".repeat(64), "trail_arn": "arn:aws:cloudtrail:eu-west-1:111122223333:trail/org"},
             "ledger": {"expected": 12, "failed": 0, "hour": "2026-01-02T02:00:00Z", "indexed": 12, "notified": 11, "read": 12,
-                "records": 12_345_678_901_i64},
+                "records": 12_345_678_901_i64, "process": "4d8a1f0e-7c35-4b7e-9f5e-1f2a3b4c5d6e",
+                "files": {"absent": ["trail/a"], "failed": ["trail/b"], "listed": ["trail/a", "trail/b"], "shipped": ["trail/c"],
+                    "skipped": ["trail/d"], "unread": ["trail/e"]}},
         },
     })
 }
