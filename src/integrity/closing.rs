@@ -51,7 +51,7 @@ impl ChainsByPlace {
 /// [`Fault`] of the store.
 pub fn look(tx: &mut Tx<'_>, chains: &ChainsByPlace, key: &HourKey, late_after: i64) -> Result<Look, Fault> {
     let Some(mut hour) = tx.hour(key)?.filter(|hour| hour.closed.is_none()) else { return Ok(Look::Gone) };
-    let (coverage, by_all) = coverage(tx, chains, key)?;
+    let (coverage, by_all) = coverage(tx, chains, key, late_after)?;
     if !ledger::is_due(&hour, by_all, late_after, tx.now()) {
         return Ok(Look::Again(moment::plus(tx.now(), (late_after / 8).clamp(PAUSE.0, PAUSE.1))));
     }
@@ -62,23 +62,30 @@ pub fn look(tx: &mut Tx<'_>, chains: &ChainsByPlace, key: &HourKey, late_after: 
 }
 
 /// What the digests of all chains cover of an hour together, and what each of them does, of those that reach back so far:
-/// what one has covered, another may still list a file of.
-fn coverage(tx: &Tx<'_>, chains: &ChainsByPlace, key: &HourKey) -> Result<(Coverage, Coverage), Fault> {
+/// what one has covered, another may still list a file of. One that names a digest before its first may reach back further.
+fn coverage(
+    tx: &Tx<'_>,
+    chains: &ChainsByPlace,
+    key: &HourKey,
+    late_after: i64,
+) -> Result<(Coverage, Coverage), Fault> {
     let (mut covered, mut begin, mut by_all) = (Vec::new(), None::<Timestamp>, Coverage::Whole);
     let until = moment::plus(key.hour, HOUR + SLACK + REACH);
     for (chain, silent) in chains.of(key) {
-        let Some(first) = tx.first_digest(chain)? else {
+        let Some(oldest) = tx.first_digest(chain)? else {
             // It was heard of, and is read next.
             by_all = if *silent { by_all } else { Coverage::Unknown };
             continue;
         };
-        let first = beginning(&first);
+        let first = beginning(&oldest);
         begin = Some(begin.map_or(first, |begin| begin.min(first)));
         let digests = tx.digests(chain, key.hour, until)?;
         let authentic = digests.into_iter().filter(|digest| digest.authentic);
         let own: Vec<_> = authentic.filter_map(|digest| digest.covers).collect();
         if !silent && first < moment::plus(key.hour, HOUR) {
             by_all = by_all.min(ledger::coverage(key.hour, &own, Some(first)));
+        } else if !silent && oldest.previous.is_some() && tx.now() < moment::plus(oldest.first, late_after) {
+            by_all = Coverage::Unknown;
         }
         covered.extend(own);
     }
@@ -199,6 +206,36 @@ mod tests {
         assert!(matches!(look("06:12:03", false), Look::Again(_)), "the next ones may list more");
         let Look::Closed(_, entry) = look("06:12:04", true) else { panic!("it is silent") };
         assert!(entry.is_complete, "one is enough to cover it: {entry:?}");
+    }
+
+    #[test]
+    fn an_hour_waits_for_what_comes_before_the_first_digest_of_a_trail() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let name = log("0310");
+        let place = Place::of(&name.key).unwrap();
+        let file = FileState { notified: true, read: true, indexed: true, ..FileState::new(name, at("03:12:00")) };
+        // It covers the hour from 05:00:31 on, and came at 06:11.
+        let later = Name::new("trails", digest("060031").key.replace("_t_", "_second_"));
+        let chain = ChainState::of(&later, at("06:11:00")).unwrap();
+        let row = DigestRow { authentic: true, ..DigestRow::new(later, at("06:11:00")).unwrap() };
+        let look = |now: &str, previous: Option<Name>| {
+            let row = DigestRow { previous, ..row.clone() };
+            let looked = store.write(at(now), |tx| {
+                tx.put_file(&place, None, &file)?;
+                (3..=6).try_for_each(|hour| keep_digest(tx, hour))?;
+                tx.put_chain(&chain)?;
+                tx.put_digest(&chain.id, &row)?;
+                let looked = looked(tx, &place.key)?;
+                tx.forget_hour(&place.key)?;
+                Ok(looked)
+            });
+            looked.unwrap()
+        };
+        let named = digest("050031");
+        assert!(matches!(look("06:12:00", Some(named.clone())), Look::Again(_)), "it may list files of the hour");
+        assert!(matches!(look("06:12:00", None), Look::Closed(..)), "the trail began later");
+        assert!(matches!(look("08:11:00", Some(named)), Look::Closed(..)), "it is awaited as long as any other");
     }
 
     #[test]
