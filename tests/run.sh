@@ -8,6 +8,8 @@ TRAILSHIP_SKIPS=${TRAILSHIP_SKIPS:-$(mktemp)}
 export TRAILSHIP_SKIPS
 : > "$TRAILSHIP_SKIPS"
 
+# Also the crates of other systems: the licence of each is looked at.
+cargo fetch --locked --quiet || true
 cargo test --profile "${CARGO_PROFILE:-release}" --no-fail-fast
 status=$?
 
