@@ -11,7 +11,7 @@ use super::document::{Told, Writer};
 use super::figures::Added;
 use super::model::{ChainState, Compared, DigestRow, FileState, HOUR, Place, Task};
 use super::note::Note;
-use super::outbox::{self, Dropped, Fate, Refusals, Ticket, Waiting};
+use super::outbox::{self, Fate, Refusals, Ticket, Waiting};
 use super::peers::Marks;
 use super::store::{Fault, Levels, Tx};
 use crate::verify::digest::LogEntry;
@@ -185,8 +185,7 @@ impl Book<'_> {
         }
         // Somewhat less, so that it is not done for each document.
         let most = if is_full { outbox::DOCUMENTS / 10 * 9 } else { outbox::DOCUMENTS };
-        let Dropped { findings, ledger } = tx.drop_old(moment::plus(self.now, -self.rules.keep), most)?;
-        self.outcome.added.dropped = Dropped { findings, ledger };
+        self.outcome.added.dropped = tx.drop_old(moment::plus(self.now, -self.rules.keep), most)?;
         Ok(())
     }
 

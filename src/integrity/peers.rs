@@ -101,15 +101,8 @@ impl Marks {
     }
 
     /// Names of the fields below `trailship.ledger.files`, with whether each holds.
-    fn named(self) -> [(&'static str, bool); 6] {
-        [
-            ("listed", self.listed),
-            ("shipped", self.shipped),
-            ("absent", self.absent),
-            ("failed", self.failed),
-            ("unread", self.unread),
-            ("skipped", self.skipped),
-        ]
+    fn named(mut self) -> [(&'static str, bool); 6] {
+        self.named_mut().map(|(name, holds)| (name, *holds))
     }
 
     fn named_mut(&mut self) -> [(&'static str, &mut bool); 6] {
@@ -163,9 +156,8 @@ impl Peers {
                     said,
                 });
                 known.said = known.said.max(said);
-                let mut marks = Marks::default();
-                marks.named_mut().into_iter().filter(|(name, _)| *name == mark).for_each(|(_, holds)| *holds = true);
-                known.marks.add(marks);
+                let named = known.marks.named_mut().into_iter();
+                named.filter(|(name, _)| *name == mark).for_each(|(_, holds)| *holds = true);
             }
         }
     }

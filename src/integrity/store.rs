@@ -94,9 +94,8 @@ pub struct Tx<'t> {
 pub struct Levels {
     /// Tasks for later.
     pub awaiting: u64,
-    /// Documents without outcome, and those of them that were refused.
+    /// Documents without outcome.
     pub outbox: u64,
-    pub refused: u64,
     /// Bytes of the file.
     pub bytes: u64,
 }

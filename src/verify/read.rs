@@ -76,9 +76,6 @@ async fn content(opened: &mut Opened, store: &Store) -> Result<(Content, Option<
     let (mut fault, mut share) = (None, None);
     while let Some(stored) = opened.next().await? {
         for step in stored.chunks(STEP) {
-            if share.is_none() && text.len() > store.room.from {
-                share = store.room.take().await;
-            }
             if fault.is_none() {
                 fault = unpack
                     .push(step, &mut |window| {
@@ -87,11 +84,11 @@ async fn content(opened: &mut Opened, store: &Store) -> Result<(Content, Option<
                     })
                     .err();
             }
+            // Before the next step, and before what it lists is parsed.
+            if share.is_none() && text.len() > store.room.from {
+                share = store.room.take().await;
+            }
         }
-    }
-    // A step may be worth more than that, and what it lists is parsed next.
-    if share.is_none() && text.len() > store.room.from {
-        share = store.room.take().await;
     }
     let content = match (fault, unpack.finish()) {
         (Some(fault), _) => Content::Broken(fault),

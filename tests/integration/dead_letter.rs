@@ -328,7 +328,7 @@ async fn letters_become_documents_once() {
         let text = format!("{}{output}\ndead_letter.data_stream: true\n", text.split("output.file").next().unwrap());
         std::fs::write(&file, text).unwrap();
         let found = async || {
-            let name = format!("logs-aws.cloudtrail_dead_letter-{}", stream.namespace);
+            let name = stream.beside("_dead_letter");
             stream.call(reqwest::Method::POST, &format!("{name}/_refresh"), None).await;
             let (status, answer) = stream.call(reqwest::Method::GET, &format!("{name}/_search?size=100"), None).await;
             assert_eq!(status, 200, "{answer}");

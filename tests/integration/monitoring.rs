@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 
 /// Where the program serves its figures, as its log says.
 pub fn address(running: &Running) -> String {
-    until("the address is logged", || {
-        let said = running.said();
-        let (_, rest) = said.split_once("served at http://")?;
-        rest.split_once('/').map(|(address, _)| format!("http://{address}"))
-    })
+    until("the address is logged", || newest_address(&running.said()))
+}
+
+/// The same, of the newest start that a log tells of.
+pub fn newest_address(said: &str) -> Option<String> {
+    let (_, rest) = said.rsplit_once("served at http://")?;
+    rest.split_once('/').map(|(address, _)| format!("http://{address}"))
 }
 
 pub async fn get(url: &str) -> (u16, String) {

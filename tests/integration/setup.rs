@@ -49,7 +49,7 @@ impl Own {
 
     /// The data stream of another data set, by its suffix.
     fn beside(&self, suffix: &str) -> String {
-        format!("logs-aws.cloudtrail{suffix}-{}", self.stream.namespace)
+        self.stream.beside(suffix)
     }
 
     /// Everything that the server has stored under our names, as it gives it.

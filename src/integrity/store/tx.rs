@@ -211,9 +211,7 @@ impl<'t> Tx<'t> {
 
     /// How much is waited for; `bytes` is not known here.
     pub fn levels(&self) -> Result<Levels, Fault> {
-        let outbox = self.outbox.len()? + self.put_off.len()?;
-        let refused = self.refusals()?.values().map(|refusals| refusals.documents).sum();
-        Ok(Levels { awaiting: self.agenda.len()?, outbox, refused, bytes: 0 })
+        Ok(Levels { awaiting: self.agenda.len()?, outbox: self.undelivered()?, bytes: 0 })
     }
 }
 

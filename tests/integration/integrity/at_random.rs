@@ -9,6 +9,7 @@ mod plan;
 
 use super::{Object, Scene, Scenes};
 use crate::have;
+use crate::monitoring::newest_address;
 use crate::support::aws::Trail;
 use crate::support::index::Index;
 use crate::support::program::{Program, Running};
@@ -229,9 +230,7 @@ impl Process {
 
     /// Where it serves its figures, once it does.
     fn address(&self) -> Option<String> {
-        let said = self.said();
-        let (_, rest) = said.split_once("served at http://")?;
-        Some(rest.split_once('/')?.0.to_owned())
+        newest_address(&self.said())
     }
 
     /// Waits until it has nothing to look at any more, and nothing to send.
@@ -240,7 +239,7 @@ impl Process {
         while started.elapsed() < patience {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let Some(address) = self.address() else { continue };
-            let Ok(answer) = client.get(format!("http://{address}/metrics")).send().await else { continue };
+            let Ok(answer) = client.get(format!("{address}/metrics")).send().await else { continue };
             let text = answer.text().await.unwrap_or_default();
             let is_empty = |name: &str| text.lines().any(|line| line == format!("trailship_integrity_{name} 0"));
             // Before its first look at the store it knows of nothing.

@@ -272,14 +272,7 @@ async fn kills_neither_lose_nor_repeat_findings() {
     );
     watched.program.setup();
     let found = async || -> Vec<(String, Value)> {
-        let name = format!("logs-aws.cloudtrail_integrity-{}", stream.namespace);
-        let (status, _) = stream.call(reqwest::Method::POST, &format!("{name}/_refresh"), None).await;
-        if status != 200 {
-            return Vec::new();
-        }
-        let (_, answer) =
-            stream.call(reqwest::Method::POST, &format!("{name}/_search"), Some(json!({"size": 1000}))).await;
-        let hits = answer["hits"]["hits"].as_array().cloned().unwrap_or_default();
+        let hits = stream.found_beside("_integrity").await;
         hits.iter().map(|hit| (hit["_id"].as_str().unwrap().to_owned(), hit["_source"].clone())).collect()
     };
     for part in scene.objects.chunks(4) {

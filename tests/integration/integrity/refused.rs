@@ -2,6 +2,7 @@
 
 use super::{Scenes, Watched};
 use crate::have;
+use crate::monitoring::newest_address;
 use crate::support::program::{Program, Running, until_async};
 use crate::support::search::Stream;
 use crate::support::servers::{Server, engines};
@@ -16,25 +17,12 @@ fn template(stream: &str, is_refusing: bool) -> Value {
     json!({"index_patterns": [stream], "data_stream": {}, "priority": 900, "template": {"mappings": mappings}})
 }
 
-/// Documents of integrity, as they lie in the index.
-async fn found(stream: &Stream) -> Vec<Value> {
-    let name = format!("logs-aws.cloudtrail_integrity-{}", stream.namespace);
-    let (status, _) = stream.call(Method::POST, &format!("{name}/_refresh"), None).await;
-    if status != 200 {
-        return Vec::new();
-    }
-    let (_, answer) = stream.call(Method::POST, &format!("{name}/_search"), Some(json!({"size": 1000}))).await;
-    answer["hits"]["hits"].as_array().into_iter().flatten().map(|hit| hit["_source"].clone()).collect()
-}
-
 async fn count(stream: &Stream, kind: &str) -> usize {
-    found(stream).await.iter().filter(|document| document["event"]["kind"] == kind).count()
+    stream.found_beside("_integrity").await.iter().filter(|hit| hit["_source"]["event"]["kind"] == kind).count()
 }
 
 async fn stats(running: &Running) -> Option<Value> {
-    let said = running.said();
-    // The newest start of several.
-    let url = said.rsplit("figures and health are served at ").next()?.split('/').take(3).collect::<Vec<_>>().join("/");
+    let url = newest_address(&running.said())?;
     let answer =
         reqwest::Client::builder().no_proxy().build().unwrap().get(format!("{url}/stats")).send().await.ok()?;
     answer.json().await.ok()
@@ -46,7 +34,7 @@ async fn what_the_data_stream_refuses_arrives_once_when_it_is_mended() {
         let (aws, scenes) = (have!(Server::fast()), have!(Scenes::get()));
         let search = have!(Server::search(&engine));
         let stream = Stream::new(&search.url, "refused");
-        let integrity = format!("logs-aws.cloudtrail_integrity-{}", stream.namespace);
+        let integrity = stream.beside("_integrity");
         let path = format!("_index_template/refusing-{}", stream.namespace);
         let (status, answer) = stream.call(Method::PUT, &path, Some(template(&integrity, true))).await;
         assert_eq!(status, 200, "{engine}: {answer}");
@@ -102,7 +90,8 @@ async fn what_the_data_stream_refuses_arrives_once_when_it_is_mended() {
         until_async("the finding arrives", async || (count(&stream, "alert").await > 0).then_some(())).await;
         until_async("nothing waits", async || stats(&running).await.filter(|it| it["integrity"]["outbox"] == 0)).await;
         assert!(running.terminate().0.success());
-        let documents = found(&stream).await;
+        let hits = stream.found_beside("_integrity").await;
+        let documents: Vec<Value> = hits.iter().map(|hit| hit["_source"].clone()).collect();
         let findings: Vec<&Value> = documents.iter().filter(|it| it["event"]["kind"] == "alert").collect();
         assert_eq!(findings.len(), 1, "{engine}: {findings:?}");
         assert_eq!(findings[0]["event"]["action"], "log_file_altered", "{engine}");

@@ -20,6 +20,23 @@ impl Stream {
         format!("logs-aws.cloudtrail-{}", self.namespace)
     }
 
+    /// The data stream of another data set in the same namespace, by its suffix.
+    pub fn beside(&self, suffix: &str) -> String {
+        format!("logs-aws.cloudtrail{suffix}-{}", self.namespace)
+    }
+
+    /// What lies in it, as hits; nothing while it is not there.
+    pub async fn found_beside(&self, suffix: &str) -> Vec<Value> {
+        let name = self.beside(suffix);
+        let (status, _) = self.call(reqwest::Method::POST, &format!("{name}/_refresh"), None).await;
+        if status != 200 {
+            return Vec::new();
+        }
+        let (_, answer) =
+            self.call(reqwest::Method::POST, &format!("{name}/_search"), Some(json!({"size": 1000}))).await;
+        answer["hits"]["hits"].as_array().cloned().unwrap_or_default()
+    }
+
     pub async fn call(&self, method: reqwest::Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let mut request = self.http.request(method, format!("{}/{path}", self.url));
         if let Some(body) = body {
