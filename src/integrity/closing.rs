@@ -62,7 +62,8 @@ pub fn look(tx: &mut Tx<'_>, chains: &ChainsByPlace, key: &HourKey, late_after: 
 }
 
 /// What the digests of all chains cover of an hour together, and what each of them does, of those that reach back so far:
-/// what one has covered, another may still list a file of. One that names a digest before its first may reach back further.
+/// what one has covered, another may still list a file of. As long as one is new, so may digests before its first that came,
+/// and trails that nobody has heard of: in a backlog all comes at once, in any order.
 fn coverage(
     tx: &Tx<'_>,
     chains: &ChainsByPlace,
@@ -84,7 +85,8 @@ fn coverage(
         let own: Vec<_> = authentic.filter_map(|digest| digest.covers).collect();
         if !silent && first < moment::plus(key.hour, HOUR) {
             by_all = by_all.min(ledger::coverage(key.hour, &own, Some(first)));
-        } else if !silent && oldest.previous.is_some() && tx.now() < moment::plus(oldest.first, late_after) {
+        }
+        if tx.now() < moment::plus(oldest.first, late_after) {
             by_all = Coverage::Unknown;
         }
         covered.extend(own);
@@ -202,40 +204,43 @@ mod tests {
         kept.unwrap();
         assert!(matches!(look("06:12:01", false), Look::Again(_)), "its digest was announced and not read yet");
         let row = DigestRow { authentic: true, ..DigestRow::new(second.clone(), at("06:12:02")).unwrap() };
-        store.write(at("06:12:02"), |tx| tx.put_digest(&chain.id, &row)).unwrap();
-        assert!(matches!(look("06:12:03", false), Look::Again(_)), "the next ones may list more");
-        let Look::Closed(_, entry) = look("06:12:04", true) else { panic!("it is silent") };
+        let kept = store.write(at("08:12:00"), |tx| {
+            tx.put_digest(&chain.id, &row)?;
+            tx.put_file(&place, Some(&file), &file)
+        });
+        kept.unwrap();
+        assert!(matches!(look("08:12:03", false), Look::Again(_)), "the next ones may list more");
+        let Look::Closed(_, entry) = look("08:12:04", true) else { panic!("it is silent") };
         assert!(entry.is_complete, "one is enough to cover it: {entry:?}");
     }
 
     #[test]
-    fn an_hour_waits_for_what_comes_before_the_first_digest_of_a_trail() {
+    fn an_hour_waits_while_a_trail_is_new_there() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
         let name = log("0310");
         let place = Place::of(&name.key).unwrap();
         let file = FileState { notified: true, read: true, indexed: true, ..FileState::new(name, at("03:12:00")) };
-        // It covers the hour from 05:00:31 on, and came at 06:11.
+        // A backlog of one trail, and then another trail that begins in it.
+        let kept = store.write(at("06:12:00"), |tx| {
+            tx.put_file(&place, None, &file)?;
+            (3..=6).try_for_each(|hour| keep_digest(tx, hour))
+        });
+        kept.unwrap();
+        let look = |now: &str| store.write(at(now), |tx| looked(tx, &place.key)).unwrap();
+        assert!(matches!(look("08:11:59"), Look::Again(_)), "others may be on the way");
         let later = Name::new("trails", digest("060031").key.replace("_t_", "_second_"));
-        let chain = ChainState::of(&later, at("06:11:00")).unwrap();
-        let row = DigestRow { authentic: true, ..DigestRow::new(later, at("06:11:00")).unwrap() };
-        let look = |now: &str, previous: Option<Name>| {
-            let row = DigestRow { previous, ..row.clone() };
-            let looked = store.write(at(now), |tx| {
-                tx.put_file(&place, None, &file)?;
-                (3..=6).try_for_each(|hour| keep_digest(tx, hour))?;
-                tx.put_chain(&chain)?;
-                tx.put_digest(&chain.id, &row)?;
-                let looked = looked(tx, &place.key)?;
-                tx.forget_hour(&place.key)?;
-                Ok(looked)
-            });
-            looked.unwrap()
-        };
-        let named = digest("050031");
-        assert!(matches!(look("06:12:00", Some(named.clone())), Look::Again(_)), "it may list files of the hour");
-        assert!(matches!(look("06:12:00", None), Look::Closed(..)), "the trail began later");
-        assert!(matches!(look("08:11:00", Some(named)), Look::Closed(..)), "it is awaited as long as any other");
+        let chain = ChainState::of(&later, at("08:11:59")).unwrap();
+        let row = DigestRow { authentic: true, ..DigestRow::new(later, at("08:11:59")).unwrap() };
+        let kept = store.write(at("08:11:59"), |tx| {
+            tx.put_chain(&chain)?;
+            tx.put_digest(&chain.id, &row)?;
+            // Else the hour was quiet for so long that it closes for that.
+            tx.put_file(&place, Some(&file), &file)
+        });
+        kept.unwrap();
+        assert!(matches!(look("08:12:00"), Look::Again(_)), "so may digests before its first");
+        assert!(matches!(look("10:11:59"), Look::Closed(..)), "they are awaited as long as anything else");
     }
 
     #[test]
