@@ -51,7 +51,8 @@ pub struct Object {
 
 impl Object {
     pub fn is_digest(&self) -> bool {
-        self.key.contains("/CloudTrail-Digest/")
+        // The prefix may look like either folder.
+        self.key.rfind("/CloudTrail-Digest/") > self.key.rfind("/CloudTrail/")
     }
 
     pub fn bytes(&self) -> Vec<u8> {

@@ -223,13 +223,21 @@ fn hours(scene: &Scene, told: &[(String, String)]) -> BTreeMap<Place, Hour> {
         let is_doubtful = is_late || found(&name, "digest_");
         for (key, name) in listed(&object) {
             if is_log(&key) {
+                // A digest of another account or region covers nothing of the hour, so that nothing is expected in it.
+                let is_foreign = account_and_region(&key) != account_and_region(&object.key);
                 let hour = hours.entry(hour_of(&key)).or_default();
-                hour.is_doubtful |= is_doubtful;
+                hour.is_doubtful |= is_doubtful || is_foreign;
                 hour.listed.insert(name);
             }
         }
     }
     hours
+}
+
+/// As the names of log files and digests tell them.
+fn account_and_region(key: &str) -> [Option<&str>; 2] {
+    let name = key.rsplit('/').next().unwrap();
+    [0, 2].map(|n| name.split('_').nth(n))
 }
 
 /// A digest's members, as far as it can be read.

@@ -164,8 +164,8 @@ fn steps(mut objects: Vec<Object>, dice: &mut Dice) -> Vec<Step> {
 fn faults(dice: &mut Dice) -> Value {
     match dice.below(8) {
         0 => json!([{"op": "GetObject", "status": 503, "code": "SlowDown"}]),
-        // A log file that is denied would be parked.
-        1 => json!([{"op": "GetObject", "contains": "CloudTrail-Digest", "status": 403, "code": "AccessDenied"}]),
+        // The message of a log file that is denied would be hidden for too long.
+        1 => json!([{"op": "GetObject", "contains": "_CloudTrail-Digest_", "status": 403, "code": "AccessDenied"}]),
         2 => json!([{"op": "GetObject", "cut_after": 40, "times": 6}]),
         3 => json!([{"op": "GetObject", "status": 500, "code": "InternalError", "times": 9}]),
         _ => json!([]),
