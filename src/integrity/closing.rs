@@ -117,6 +117,13 @@ mod tests {
         )
     }
 
+    /// A file of that hour, with its place.
+    fn shipped() -> (Place, FileState) {
+        let name = log("0310");
+        let place = Place::of(&name.key).unwrap();
+        (place, FileState { notified: true, read: true, indexed: true, ..FileState::new(name, at("03:12:00")) })
+    }
+
     fn digest(end: &str) -> Name {
         let folder = "AWSLogs/111122223333/CloudTrail-Digest/us-east-1/2026/03/01";
         Name::new(
@@ -184,9 +191,7 @@ mod tests {
     fn an_hour_waits_for_the_digests_of_each_trail() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        let name = log("0310");
-        let place = Place::of(&name.key).unwrap();
-        let file = FileState { notified: true, read: true, indexed: true, ..FileState::new(name, at("03:12:00")) };
+        let (place, file) = shipped();
         let second = Name::new("trails", digest("030031").key.replace("_t_", "_second_"));
         let chain = ChainState::of(&second, at("03:05:00")).unwrap();
         let look = |now: &str, silent: bool| {
@@ -218,9 +223,7 @@ mod tests {
     fn an_hour_waits_while_a_trail_is_new_there() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
-        let name = log("0310");
-        let place = Place::of(&name.key).unwrap();
-        let file = FileState { notified: true, read: true, indexed: true, ..FileState::new(name, at("03:12:00")) };
+        let (place, file) = shipped();
         // A backlog of one trail, and then another trail that begins in it.
         let kept = store.write(at("06:12:00"), |tx| {
             tx.put_file(&place, None, &file)?;
