@@ -81,7 +81,12 @@ impl Sources {
 
 impl Result {
     fn is_failure(&self) -> bool {
-        matches!(self, Result::Digest(Judged::Failed(_)) | Result::File(LogRead::Failed(_)) | Result::Previous(Err(_)))
+        match self {
+            Result::Digest(judged) => judged.failure().is_some(),
+            Result::File(read) => matches!(read, LogRead::Failed(_)),
+            Result::Previous(previous) => previous.is_err(),
+            Result::Backfills(all) => all.iter().any(|(_, judged)| judged.failure().is_some()),
+        }
     }
 }
 
@@ -90,6 +95,9 @@ fn failed(ask: &Ask, failure: Failure) -> Result {
         Ask::Digest(_) => Result::Digest(Judged::Failed(failure)),
         Ask::File(_) => Result::File(LogRead::Failed(failure)),
         Ask::Previous(_) => Result::Previous(Err(failure)),
+        Ask::Backfills(names) => {
+            Result::Backfills(names.iter().map(|name| (name.clone(), Judged::Failed(failure.clone()))).collect())
+        }
     }
 }
 
@@ -108,6 +116,13 @@ impl Source {
                 Err(NotOpened::Missing) => Ok(false),
                 Err(NotOpened::Failed(failure)) => Err(failure),
             }),
+            Ask::Backfills(names) => {
+                let mut all = Vec::with_capacity(names.len());
+                for name in names {
+                    all.push((name.clone(), self.digest(name, now).await));
+                }
+                Result::Backfills(all)
+            }
         }
     }
 

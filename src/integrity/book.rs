@@ -49,6 +49,8 @@ pub(super) enum Result {
     File(LogRead),
     /// Whether the digest that another names is there.
     Previous(std::result::Result<bool, Failure>),
+    /// Backfill digests that may be there.
+    Backfills(Vec<(Name, Judged)>),
 }
 
 /// A digest that was read.
@@ -59,12 +61,22 @@ pub(super) enum Judged {
     Read { row: Box<DigestRow>, findings: Vec<Finding>, entries: Vec<LogEntry> },
 }
 
+impl Judged {
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Judged::Failed(failure) => Some(failure),
+            Judged::Missing | Judged::Read { .. } => None,
+        }
+    }
+}
+
 /// Something to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
     Digest(Name),
     File(Name),
     Previous(Name),
+    Backfills(Vec<Name>),
 }
 
 /// What came of a cycle.
@@ -228,6 +240,7 @@ impl Book<'_> {
             (Task::Link { chain, end, name, tries }, Result::Digest(judged)) => {
                 self.before(tx, chain, *end, name, *tries, judged)
             }
+            (Task::Unlisted { name, tries }, Result::Backfills(judged)) => self.backfills(tx, name, *tries, judged),
             _ => Ok(()),
         }
     }
@@ -245,10 +258,7 @@ impl Book<'_> {
                 Task::Digest { name, .. } | Task::Linked { name, .. } => Some(Ask::Digest(name.clone())),
                 Task::File { name, .. } => self.is_open(tx, name)?.then(|| Ask::File(name.clone())),
                 Task::Link { chain, end, name, .. } => self.link(tx, chain, *end, name)?,
-                Task::Unlisted { name } => {
-                    self.unlisted(tx, name)?;
-                    None
-                }
+                Task::Unlisted { name, .. } => self.unlisted(tx, name)?,
                 Task::Hour { key } => {
                     self.flush(tx)?;
                     match closing::look(tx, &chains, key, self.rules.late_after)? {

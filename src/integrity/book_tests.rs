@@ -18,6 +18,8 @@ struct Run {
     rules: Rules,
     told: BTreeSet<&'static str>,
     outcome: Outcome,
+    /// What is answered about a backfill digest that nobody announced.
+    backfill: Box<dyn Fn(&Name) -> Judged>,
 }
 
 impl Run {
@@ -32,13 +34,29 @@ impl Run {
             writer: Writer { namespace: "default".to_owned(), process: None },
         };
         let store = Store::new(folder.path());
-        Run { store, _folder: folder, rules, told: BTreeSet::new(), outcome: Outcome::default() }
+        Run {
+            store,
+            _folder: folder,
+            rules,
+            told: BTreeSet::new(),
+            outcome: Outcome::default(),
+            backfill: Box::new(|_| Judged::Missing),
+        }
     }
 
     fn cycle(&mut self, now: &str, notes: Vec<Note>, answers: Vec<Answer>, sweep: bool) {
         let intake = Intake { notes, answers, sweep, forget: sweep, ..Intake::default() };
         self.outcome = self.store.write(at(now), |tx| cycle(tx, &self.rules, &intake)).unwrap();
         self.told.extend(self.outcome.told.iter().filter(|told| told.is_finding).map(|told| told.action));
+        let answer = |(due, task, ask): &(Timestamp, Task, Ask)| {
+            let Ask::Backfills(names) = ask else { return None };
+            let judged = names.iter().map(|name| (name.clone(), (self.backfill)(name))).collect();
+            Some(Answer { due: *due, task: task.clone(), result: Result::Backfills(judged) })
+        };
+        let answers: Vec<Answer> = self.outcome.asks.iter().filter_map(answer).collect();
+        if !answers.is_empty() {
+            self.cycle(now, Vec::new(), answers, false);
+        }
     }
 
     fn tell(&mut self, now: &str, notes: Vec<Note>) {
@@ -243,6 +261,47 @@ fn a_file_may_be_of_another_trail_whose_digests_came_later() {
         run.tell("09:00:00", vec![Note::Notified(log("0110")), shipped_as(&log("0110"), 7)]);
         run.tell("09:01:00", vec![]);
         assert_eq!(run.actions(), expected, "it begins there: {begins}, shared: {shared}");
+    }
+}
+
+/// Its announcement went to another process, or is late.
+#[test]
+fn before_a_file_is_called_unlisted_the_backfill_digests_of_its_time_are_asked_for() {
+    let failed = |code: &str| {
+        Judged::Failed(Failure {
+            code: code.to_owned(),
+            action: "GetObject",
+            message: String::new(),
+            text: String::new(),
+        })
+    };
+    let name = Name::new("b", digest(2).name.key.replace(".json.gz", "_backfill.json.gz"));
+    let row = DigestRow { authentic: true, valid: true, ..DigestRow::new(name.clone(), at("09:01:00")).unwrap() };
+    let listing = |hash: u8| Judged::Read {
+        row: Box::new(row.clone()),
+        findings: Vec::new(),
+        entries: vec![entry(&log("0110"), hash)],
+    };
+    for (judged, expected) in [
+        (listing(7), vec![]),
+        (listing(8), vec!["log_file_altered"]),
+        (Judged::Missing, vec!["log_file_unlisted"]),
+        (failed("AccessDenied"), vec!["log_file_unlisted"]),
+        (failed("SlowDown"), vec![]),
+    ] {
+        let mut run = Run::new();
+        let (beside, told) = (name.clone(), judged.clone());
+        run.backfill = Box::new(move |name| if *name == beside { told.clone() } else { Judged::Missing });
+        for hour in 1..=4 {
+            run.digest("09:00:00", &digest(hour), &[]);
+        }
+        run.tell("09:00:00", vec![Note::Notified(log("0110")), shipped_as(&log("0110"), 7)]);
+        run.tell("09:01:00", vec![]);
+        assert_eq!(run.actions(), expected, "{judged:?}");
+        run.backfill = Box::new(|_| Judged::Missing);
+        run.tell("09:02:00", vec![]);
+        let is_known = matches!(judged, Judged::Read { .. });
+        assert_eq!(run.actions().contains(&"log_file_unlisted"), !is_known, "it is asked again: {judged:?}");
     }
 }
 

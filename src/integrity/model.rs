@@ -346,9 +346,18 @@ pub enum Task {
     /// Ask S3 for a listed file that was not read.
     File { name: Name, tries: u32 },
     /// Look whether digests cover the time of a file that none lists.
-    Unlisted { name: Name },
+    Unlisted {
+        name: Name,
+        #[serde(skip_serializing_if = "is_zero", default)]
+        tries: u32,
+    },
     /// Look whether an hour of the ledger is over (`closing`).
     Hour { key: HourKey },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(tries: &u32) -> bool {
+    *tries == 0
 }
 
 #[cfg(test)]

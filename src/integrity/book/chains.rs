@@ -213,7 +213,7 @@ fn placed(
 }
 
 /// A digest by its name, in whatever chain.
-fn known(tx: &Tx<'_>, name: Option<&Name>) -> std::result::Result<Option<DigestRow>, Fault> {
+pub(super) fn known(tx: &Tx<'_>, name: Option<&Name>) -> std::result::Result<Option<DigestRow>, Fault> {
     let Some((name, chain)) = name.and_then(|name| Some((name, ChainState::of(name, Timestamp::UNIX_EPOCH)?))) else {
         return Ok(None);
     };

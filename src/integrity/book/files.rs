@@ -1,6 +1,7 @@
 //! Log files: read, listed, missed, compared.
 
-use super::{Book, Done, FILES_KEPT};
+use super::chains::known;
+use super::{Ask, Book, Done, FILES_KEPT, Judged};
 use crate::integrity::document::{About, covers_of};
 use crate::integrity::judge::{self, Asked};
 use crate::integrity::ledger::SLACK;
@@ -16,6 +17,9 @@ use crate::verify::moment;
 use crate::verify::scope::Name;
 use jiff::Timestamp;
 use std::collections::HashMap;
+
+/// How S3 answers for an object that it may not show.
+const DENIED: &str = "AccessDenied";
 
 impl Book<'_> {
     pub(super) fn ended(&mut self, tx: &mut Tx<'_>, name: &Name, end: &End) -> Done {
@@ -37,7 +41,9 @@ impl Book<'_> {
                     vec![(moment::plus(now, rules.late_after), Task::File { name, tries: 0 })]
                 }
                 // Before that, the digest that covers it asks for it.
-                None if file.read && covered => vec![(moment::plus(now, rules.late_after), Task::Unlisted { name })],
+                None if file.read && covered => {
+                    vec![(moment::plus(now, rules.late_after), Task::Unlisted { name, tries: 0 })]
+                }
                 _ => Vec::new(),
             }
         })?;
@@ -136,7 +142,7 @@ impl Book<'_> {
             for file in tx.files(&key)? {
                 if file.read && file.listed.is_none() && file.compared.is_none() {
                     let due = moment::plus(file.changed, self.rules.late_after).max(self.now);
-                    tx.plan(due, &Task::Unlisted { name: file.name })?;
+                    tx.plan(due, &Task::Unlisted { name: file.name, tries: 0 })?;
                 }
             }
             hour = moment::plus(hour, HOUR);
@@ -179,16 +185,18 @@ impl Book<'_> {
         Ok(())
     }
 
-    pub(super) fn unlisted(&mut self, tx: &mut Tx<'_>, name: &Name) -> Done {
-        let (Some(place), Some(key)) = (Place::of(&name.key), TrailKey::parse(&name.key)) else { return Ok(()) };
-        let Some(file) = tx.file(name, &place)?.filter(|file| place.is_log && file.read) else { return Ok(()) };
+    /// Looks whether a file must be listed; the backfill digests to ask for before it is said that none lists it.
+    pub(super) fn unlisted(&mut self, tx: &mut Tx<'_>, name: &Name) -> Result<Option<Ask>, Fault> {
+        let (Some(place), Some(key)) = (Place::of(&name.key), TrailKey::parse(&name.key)) else { return Ok(None) };
+        let Some(file) = tx.file(name, &place)?.filter(|file| place.is_log && file.read) else { return Ok(None) };
         if file.listed.is_some() || file.compared.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let due = moment::plus(file.changed, self.rules.late_after);
         // The agenda goes by seconds.
         if self.now.as_second() < due.as_second() {
-            return tx.plan(due, &Task::Unlisted { name: name.clone() });
+            tx.plan(due, &Task::Unlisted { name: name.clone(), tries: 0 })?;
+            return Ok(None);
         }
         let (from, to) = (moment::plus(place.time, -HOUR), moment::plus(place.time, SLACK + HOUR));
         let (mut digests, mut chains) = (Vec::new(), 0);
@@ -207,18 +215,18 @@ impl Book<'_> {
             match tx.first_digest(&chain.id)? {
                 Some(first) if first.start() <= place.time => {}
                 Some(first) if first.authentic && first.previous.is_none() && !self.rules.shared => continue,
-                Some(_) | None => return Ok(()),
+                Some(_) | None => return Ok(None),
             }
             let of_chain = tx.digests(&chain.id, from, to)?;
             // A digest that comes later asks again. Where several trails write, each must have had its say.
             if !judge::must_be_listed(place.time, &of_chain) {
-                return Ok(());
+                return Ok(None);
             }
             chains += 1;
             digests.extend(of_chain);
         }
         if chains == 0 {
-            return Ok(());
+            return Ok(None);
         }
         // What it lists may be forgotten by now, and was not applied to this file unless it was read again since.
         let old = moment::plus(self.now, -FILES_KEPT);
@@ -228,17 +236,58 @@ impl Book<'_> {
             for digest in forgotten {
                 tx.plan(moment::plus(self.now, 1), &Task::Linked { name: digest.name.clone(), tries: 0 })?;
             }
-            let task = Task::Unlisted { name: name.clone() };
-            return tx.plan(moment::plus(self.now, self.rules.late_after), &task);
+            let task = Task::Unlisted { name: name.clone(), tries: 0 };
+            tx.plan(moment::plus(self.now, self.rules.late_after), &task)?;
+            return Ok(None);
         }
+        let mut beside = Vec::new();
+        for name in digests.iter().filter_map(|digest| backfill_of(&digest.name)) {
+            if known(tx, Some(&name))?.is_none() {
+                beside.push(name);
+            }
+        }
+        if beside.is_empty() {
+            self.tell_unlisted(tx, name)?;
+            return Ok(None);
+        }
+        Ok(Some(Ask::Backfills(beside)))
+    }
+
+    /// Backfill digests of a file's time were asked for: their announcement may be late, or have gone to another process.
+    pub(super) fn backfills(&mut self, tx: &mut Tx<'_>, name: &Name, tries: u32, judged: &[(Name, Judged)]) -> Done {
+        // Without the permission to list, S3 denies what is not there.
+        let failure = judged.iter().filter_map(|(_, judged)| judged.failure()).find(|failure| failure.code != DENIED);
+        if let Some(failure) = failure {
+            self.outcome.failed.push(failure.clone());
+            return self.again(tx, tries, Task::Unlisted { name: name.clone(), tries: tries + 1 });
+        }
+        for (digest, judged) in judged.iter().filter(|(_, judged)| matches!(judged, Judged::Read { .. })) {
+            self.digest(tx, digest, 0, true, judged)?;
+        }
+        self.tell_unlisted(tx, name)
+    }
+
+    fn tell_unlisted(&mut self, tx: &mut Tx<'_>, name: &Name) -> Done {
+        let mut unlisted = None;
         self.change(tx, name, |_, file| {
-            file.compared = Some(Compared::Unlisted);
+            if file.listed.is_none() && file.compared.is_none() {
+                file.compared = Some(Compared::Unlisted);
+                unlisted = Some(file.clone());
+            }
             Vec::new()
         })?;
-        *self.outcome.added.compared.entry(Compared::Unlisted).or_default() += 1;
-        self.about_file(&file, Some(judge::unlisted(name)));
+        if let Some(file) = unlisted {
+            *self.outcome.added.compared.entry(Compared::Unlisted).or_default() += 1;
+            self.about_file(&file, Some(judge::unlisted(name)));
+        }
         Ok(())
     }
+}
+
+/// The backfill digest of the same hour, as CloudTrail names it.
+fn backfill_of(digest: &Name) -> Option<Name> {
+    let name = digest.key.strip_suffix(".json.gz")?;
+    Some(Name::new(digest.bucket.clone(), format!("{name}_backfill.json.gz")))
 }
 
 /// Whether the file may have been shipped before anything was remembered of its chain: while the first digest that is known
