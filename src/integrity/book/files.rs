@@ -20,6 +20,9 @@ use std::collections::HashMap;
 
 /// How S3 answers for an object that it may not show.
 const DENIED: &str = "AccessDenied";
+/// Tries at the backfill digests of an unlisted file: some hours. Whoever put the file there may have put something beside
+/// it that cannot be read.
+const TRIES: u32 = 12;
 
 impl Book<'_> {
     pub(super) fn ended(&mut self, tx: &mut Tx<'_>, name: &Name, end: &End) -> Done {
@@ -257,7 +260,7 @@ impl Book<'_> {
     pub(super) fn backfills(&mut self, tx: &mut Tx<'_>, name: &Name, tries: u32, judged: &[(Name, Judged)]) -> Done {
         // Without the permission to list, S3 denies what is not there.
         let failure = judged.iter().filter_map(|(_, judged)| judged.failure()).find(|failure| failure.code != DENIED);
-        if let Some(failure) = failure {
+        if let Some(failure) = failure.filter(|_| tries < TRIES) {
             self.outcome.failed.push(failure.clone());
             return self.again(tx, tries, Task::Unlisted { name: name.clone(), tries: tries + 1 });
         }
