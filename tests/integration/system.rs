@@ -68,8 +68,8 @@ async fn a_full_disk_for_the_dead_letter_holds_the_message_until_there_is_room()
     let (object, events) = with_a_broken_record();
     bucket.put(&trail::key("CloudTrail", "mixed"), object).await;
     says(&mut running, &["cannot write to the dead letter", "No space left", "path.data"]);
-    let (visible, hidden) = bucket.depth().await;
-    assert_eq!(visible + hidden, 1, "what is not parked is not deleted");
+    // A message that is given back meanwhile may be counted as both.
+    assert_ne!(bucket.depth().await, (0, 0), "what is not parked is not deleted");
     disk.free(&running);
     until_async("the message is deleted", async || (bucket.depth().await == (0, 0)).then_some(())).await;
     let letters = std::fs::read_to_string(disk.seen_by(&running).join("dead-letter/parked-v1-000001.ndjson")).unwrap();
@@ -91,8 +91,7 @@ async fn a_full_disk_for_the_output_file_is_waited_for() {
     let records = trail::records("event", 50);
     bucket.put(&trail::key("CloudTrail", "one"), trail::object(&records)).await;
     says(&mut running, &["cannot write to `output.file`", "No space left"]);
-    let (visible, hidden) = bucket.depth().await;
-    assert_eq!(visible + hidden, 1);
+    assert_ne!(bucket.depth().await, (0, 0), "what is not written is not deleted");
     disk.free(&running);
     until_async("the message is deleted", async || (bucket.depth().await == (0, 0)).then_some(())).await;
     let out = disk.seen_by(&running);
