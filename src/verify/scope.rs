@@ -138,6 +138,12 @@ pub fn is_backfill(key: &str) -> bool {
     key.ends_with("_backfill.json.gz")
 }
 
+/// The backfill digest of the same hour, whether or not there is one; `None` for another name.
+pub fn backfill_of(digest: &Name) -> Option<Name> {
+    let name = digest.key.strip_suffix(".json.gz")?;
+    Some(Name::new(digest.bucket.clone(), format!("{name}_backfill.json.gz")))
+}
+
 /// The sixteen characters that the AWS CLI takes for the time of a digest's end, whatever they are.
 pub fn loose_stamp(key: &str) -> String {
     let from_end = if is_backfill(key) { 33 } else { 24 };

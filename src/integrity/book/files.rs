@@ -14,7 +14,7 @@ use crate::verify::evidence::LogRead;
 use crate::verify::finding::Finding;
 use crate::verify::key::hex;
 use crate::verify::moment;
-use crate::verify::scope::Name;
+use crate::verify::scope::{Name, backfill_of};
 use jiff::Timestamp;
 use std::collections::HashMap;
 
@@ -285,12 +285,6 @@ impl Book<'_> {
         }
         Ok(())
     }
-}
-
-/// The backfill digest of the same hour, as CloudTrail names it.
-fn backfill_of(digest: &Name) -> Option<Name> {
-    let name = digest.key.strip_suffix(".json.gz")?;
-    Some(Name::new(digest.bucket.clone(), format!("{name}_backfill.json.gz")))
 }
 
 /// Whether the file may have been shipped before anything was remembered of its chain: while the first digest that is known
